@@ -1,0 +1,33 @@
+//! What access means: values in, values out.
+//!
+//! The reading order is the order of the flow:
+//!
+//! * [`kartra`] reads one request body into an observation;
+//! * [`event`] merges the observations of one event;
+//! * [`link`] tells which purchase each event belongs to;
+//! * [`purchase`] folds the events of one purchase into its terms and steps;
+//! * [`policy`] and [`mapping`] say which level a term gives, and what each step does to it;
+//! * [`grant`] walks the steps of a term through one mapping;
+//! * [`member`] knows whose leads are whose, and what operators have overridden;
+//! * [`access`] is the one function that answers which levels a member holds at an instant;
+//! * [`change`] is the difference of two answers, and [`explain`] puts an answer into sentences.
+//!
+//! Nothing in here does I/O: no clock, no database, no environment, no randomness, no async.
+
+pub mod access;
+pub mod change;
+pub mod event;
+pub mod explain;
+pub mod grant;
+pub mod kartra;
+pub mod link;
+pub mod mapping;
+pub mod member;
+pub mod policy;
+pub mod purchase;
+pub mod schedule;
+pub mod site_time;
+pub mod stretch;
+
+/// An instant in UTC. Microseconds are the finest step that both databases keep.
+pub type Instant = chrono::DateTime<chrono::Utc>;
