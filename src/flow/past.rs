@@ -1,0 +1,59 @@
+//! Questions about any instant that is not now: the same function, over bare events.
+
+use super::fold::cluster;
+use super::settle::Bench;
+use crate::core::Instant;
+use crate::core::access::{Answer, Picture};
+use crate::core::event::{Event, EventId, LeadKey};
+use crate::core::link::{PurchaseId, Tie, ties};
+use crate::store::conn::Conn;
+use crate::store::events::{self, Stored};
+use crate::store::{Result, members, overrides};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the member with an address held, or will hold, at an instant, by all that is known now.
+pub fn answer_at(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> Result<Answer> {
+    let site_id = &bench.site.id;
+    let mut leads = events::leads_with_email(conn, site_id, email)?;
+    let addresses = [email.to_owned()];
+    leads.extend(members::leads_of(conn, site_id, &addresses)?.into_iter().map(|(lead, _)| lead));
+    for o in overrides::concerning(conn, site_id, &addresses, &[])? {
+        leads.extend(o.leads);
+    }
+    let (events, leads) = neighbourhood(conn, site_id, leads)?;
+    let picture = Picture::draw(&events, bench.rules(), at);
+    let leads: Vec<LeadKey> = leads.into_iter().collect();
+    let overrides = overrides::concerning(conn, site_id, &addresses, &leads)?;
+    Ok(picture.answer(email, &overrides, at))
+}
+
+/// Every event that could bear on some leads: theirs, those that share a purchase with theirs, those
+/// of the leads of these, and so on.
+fn neighbourhood(
+    conn: &mut Conn,
+    site_id: &str,
+    start: BTreeSet<LeadKey>,
+) -> Result<(Vec<Event>, BTreeSet<LeadKey>)> {
+    let mut found: BTreeMap<EventId, Event> = BTreeMap::new();
+    let mut asked: Vec<LeadKey> = start.iter().cloned().collect();
+    let mut leads = start;
+    while !asked.is_empty() {
+        let own = events::of_leads(conn, site_id, &asked)?;
+        let names: BTreeSet<Tie> = own.iter().flat_map(|stored| ties(&stored.event)).collect();
+        let purchases: BTreeSet<PurchaseId> =
+            own.iter().filter_map(|s| s.purchase.clone()).collect();
+        let purchases: Vec<PurchaseId> = purchases.into_iter().collect();
+        let near: Vec<Stored> = own
+            .into_iter()
+            .chain(cluster(conn, site_id, names)?)
+            .chain(events::of_purchases(conn, site_id, &purchases)?)
+            .collect();
+        asked = near
+            .iter()
+            .filter_map(|s| s.event.lead.clone())
+            .filter(|l| leads.insert(l.clone()))
+            .collect();
+        found.extend(near.into_iter().map(|stored| (stored.event.id.clone(), stored.event)));
+    }
+    Ok((found.into_values().collect(), leads))
+}

@@ -1,0 +1,172 @@
+//! Answers the members concerned, and records what differs from what was recorded last.
+
+use super::settle::{Bench, Cause};
+use crate::core::Instant;
+use crate::core::access::{Answer, Known, answer};
+use crate::core::change::{Difference, What, differences};
+use crate::core::event::LeadKey;
+use crate::core::grant::Folded;
+use crate::core::member::Override;
+use crate::store::changes::Change;
+use crate::store::conn::Conn;
+use crate::store::members::{self, Member};
+use crate::store::{Result, changes, overrides, purchases, sites, webhooks};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that answers about some members need.
+pub(crate) struct Dossier {
+    leads: BTreeMap<String, BTreeSet<LeadKey>>,
+    purchases: BTreeMap<LeadKey, Vec<Folded>>,
+    overrides: Vec<Override>,
+}
+
+impl Dossier {
+    /// Loads what is recorded of the purchases and overrides of some addresses.
+    pub(crate) fn load(conn: &mut Conn, site_id: &str, emails: &[String]) -> Result<Self> {
+        let mut leads: BTreeMap<String, BTreeSet<LeadKey>> = BTreeMap::new();
+        for (lead, email) in members::leads_of(conn, site_id, emails)? {
+            leads.entry(email).or_default().insert(lead);
+        }
+        let keys: Vec<LeadKey> = leads.values().flatten().cloned().collect();
+        let mut by_lead: BTreeMap<LeadKey, Vec<Folded>> = BTreeMap::new();
+        for purchase in purchases::of_leads(conn, site_id, &keys)? {
+            by_lead.entry(purchase.outline.lead).or_default().push(purchase.folded);
+        }
+        let overrides = overrides::concerning(conn, site_id, emails, &keys)?;
+        Ok(Self { leads, purchases: by_lead, overrides })
+    }
+
+    /// The leads of an address.
+    pub(crate) fn leads(&self, email: &str) -> BTreeSet<LeadKey> {
+        self.leads.get(email).cloned().unwrap_or_default()
+    }
+
+    /// Whether anything at all is known of an address.
+    fn knows(&self, email: &str) -> bool {
+        let leads = self.leads(email);
+        !leads.is_empty() || self.overrides.iter().any(|o| o.belongs_to(email, &leads))
+    }
+
+    /// What the member with an address holds at an instant.
+    pub(crate) fn answer(&self, email: &str, at: Instant) -> Answer {
+        let leads = self.leads(email);
+        let purchases: Vec<Folded> =
+            leads.iter().filter_map(|lead| self.purchases.get(lead)).flatten().cloned().collect();
+        let overrides: Vec<Override> =
+            self.overrides.iter().filter(|o| o.belongs_to(email, &leads)).cloned().collect();
+        answer(Known { purchases: &purchases, overrides: &overrides }, at)
+    }
+}
+
+/// Answers some members at the bench's instant and records the differences; answers their number.
+pub(super) fn record_members(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    concerned: BTreeMap<String, Cause>,
+) -> Result<usize> {
+    let emails: Vec<String> = concerned.keys().cloned().collect();
+    if emails.is_empty() {
+        return Ok(0);
+    }
+    let site_id = bench.site.id.clone();
+    let dossier = Dossier::load(conn, &site_id, &emails)?;
+    let known = meet_members(conn, bench, &dossier, &emails)?;
+    let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
+    let recorded = members::recorded(conn, &site_id, &ids)?;
+
+    let (mut feed, mut access) = (Vec::new(), Vec::new());
+    for mut member in known {
+        let Some(cause) = concerned.get(&member.email) else { continue };
+        let answer = dossier.answer(&member.email, bench.at);
+        let before = recorded.get(&member.id).cloned().unwrap_or_default();
+        let differences = differences(&before, &answer.levels);
+        let next_change_at = answer.next_change_at.map(|at| at.naive_utc());
+        if !differences.is_empty() || member.next_change_at != next_change_at {
+            member.version += i64::from(!differences.is_empty());
+            member.next_change_at = next_change_at;
+            members::update(conn, &member)?;
+        }
+        feed.extend(differences.iter().map(|d| change(bench, &member, d, &answer, cause)));
+        if before != answer.levels {
+            access.push((member.id.clone(), answer.levels));
+        }
+        if let (Some(webhook), false) = (&cause.webhook, differences.is_empty()) {
+            let count = i32::try_from(differences.len()).unwrap_or(i32::MAX);
+            webhooks::add_changes(conn, &site_id, webhook, count)?;
+        }
+    }
+    members::record(conn, &site_id, &access)?;
+    append(conn, bench, feed)
+}
+
+/// The members with some addresses; who is known by a lead or an override and was not a member yet
+/// becomes one.
+fn meet_members(
+    conn: &mut Conn,
+    bench: &Bench,
+    dossier: &Dossier,
+    emails: &[String],
+) -> Result<Vec<Member>> {
+    let mut known = members::with_emails(conn, &bench.site.id, emails)?;
+    let met: BTreeSet<&String> = known.iter().map(|member| &member.email).collect();
+    let new = emails.iter().filter(|email| !met.contains(email) && dossier.knows(email));
+    let new: Vec<Member> = new
+        .map(|email| Member {
+            site_id: bench.site.id.clone(),
+            id: crate::ids::new(),
+            email: email.clone(),
+            version: 0,
+            next_change_at: None,
+            created_at: bench.at.naive_utc(),
+        })
+        .collect();
+    members::insert(conn, &new)?;
+    known.extend(new);
+    known.sort_by(|a, b| a.email.cmp(&b.email));
+    Ok(known)
+}
+
+fn change(
+    bench: &Bench,
+    member: &Member,
+    d: &Difference,
+    answer: &Answer,
+    cause: &Cause,
+) -> Change {
+    Change {
+        site_id: bench.site.id.clone(),
+        position: 0,
+        at: bench.at.naive_utc(),
+        member_id: member.id.clone(),
+        email: member.email.clone(),
+        level: d.level.clone(),
+        what: d.what.as_str().to_owned(),
+        until: d.until.map(|until| until.naive_utc()),
+        cause_kind: cause.kind.to_owned(),
+        cause_id: cause.id.clone(),
+        reason: reason(d, answer).to_owned(),
+    }
+}
+
+/// The reason code of the grant that decided: one that holds the level, else the latest to end.
+fn reason(difference: &Difference, answer: &Answer) -> &'static str {
+    let of_level = answer.considered.iter().filter(|c| c.level.as_ref() == Some(&difference.level));
+    let deciding = of_level
+        .filter(|c| c.held == (difference.what != What::Revoked))
+        .max_by_key(|c| c.event.as_ref().map(|event| event.occurred_at));
+    // Nothing gives the level any more: the mapping or the purchase has gone elsewhere.
+    deciding.map_or("nothing_gives_it", |considered| considered.reason.as_str())
+}
+
+/// Gives each change its place in the site's feed.
+fn append(conn: &mut Conn, bench: &mut Bench, mut feed: Vec<Change>) -> Result<usize> {
+    let count = i64::try_from(feed.len()).unwrap_or(i64::MAX);
+    if count > 0 {
+        let first = sites::take_positions(conn, &mut bench.site, count)?;
+        for (position, change) in (first..).zip(&mut feed) {
+            change.position = position;
+        }
+        changes::insert(conn, &feed)?;
+    }
+    Ok(feed.len())
+}

@@ -1,0 +1,210 @@
+//! The one path to access: whatever happened, what it touched is computed again here.
+//!
+//! Events that were touched are merged anew from their observations ([`merge_events`]), linked to
+//! purchases and folded ([`super::fold`]), and the members concerned are answered and compared with
+//! what was recorded ([`super::record`]). All of it inside one transaction, under the site's lock.
+
+use super::fold::fold_purchases;
+use super::record::record_members;
+use crate::core::Instant;
+use crate::core::event::{Event, EventId, LeadKey};
+use crate::core::grant::Rules;
+use crate::core::link::PurchaseId;
+use crate::core::mapping::Mapping;
+use crate::store::conn::Conn;
+use crate::store::events::{self, Stored};
+use crate::store::rules::Product;
+use crate::store::sites::Site;
+use crate::store::webhooks::Status;
+use crate::store::{Result, members, rules, webhooks};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What led to a computation, as changes name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// `event`, `mapping`, `timer`, `override`, `settings`, `discard`, …
+    pub kind: &'static str,
+    /// Which one.
+    pub id: String,
+    /// The webhook that changes are counted on.
+    pub webhook: Option<String>,
+}
+
+impl Cause {
+    /// A cause that is no webhook.
+    pub fn new(kind: &'static str, id: impl Into<String>) -> Self {
+        Self { kind, id: id.into(), webhook: None }
+    }
+}
+
+/// What has to be computed again, each with what led to it.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Events whose observations may have changed.
+    pub events: BTreeMap<EventId, Cause>,
+    /// Purchases that rules touch.
+    pub purchases: BTreeMap<PurchaseId, Cause>,
+    /// Leads whose address may have changed.
+    pub leads: BTreeMap<LeadKey, Cause>,
+    /// Addresses whose members are concerned.
+    pub members: BTreeMap<String, Cause>,
+}
+
+/// What operators have decided for a site, as it is judged by.
+#[derive(Debug, Clone, Default)]
+pub struct RuleBook {
+    /// Every mapping.
+    pub mappings: Vec<Mapping>,
+    /// The ignored products.
+    pub ignored: BTreeSet<String>,
+}
+
+/// One site under its lock.
+pub struct Bench {
+    /// The site, as it was read under the lock.
+    pub site: Site,
+    /// Its rules, as they were read under the lock.
+    pub book: Arc<RuleBook>,
+    /// The instant at which everything is answered.
+    pub at: Instant,
+}
+
+impl Bench {
+    /// The rules that purchases are judged by.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            mappings: &self.book.mappings,
+            site_policy: &self.site.policy,
+            ignored: &self.book.ignored,
+        }
+    }
+}
+
+/// Computes again what was touched, and records what differs. Answers how many changes there were.
+pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Result<usize> {
+    let merged = merge_events(conn, bench, &mut touched)?;
+    fold_purchases(conn, bench, merged, &mut touched)?;
+    readdress_leads(conn, bench, &mut touched)?;
+    record_members(conn, bench, touched.members)
+}
+
+/// What merging found of the events that were touched.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    /// Events as they were, where they changed or are gone.
+    pub before: Vec<Stored>,
+    /// Events as they are, where they changed or are new.
+    pub after: Vec<Stored>,
+    /// All that were touched and exist, changed or not, with the webhooks that tell of them: the
+    /// first to be received, and its twins.
+    pub tellers: BTreeMap<EventId, Vec<String>>,
+}
+
+/// Merges the touched events anew from their observations.
+fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result<Merged> {
+    let ids: Vec<EventId> = touched.events.keys().cloned().collect();
+    if ids.is_empty() {
+        return Ok(Merged::default());
+    }
+    let site_id = &bench.site.id;
+    let mut known: BTreeMap<EventId, Stored> = BTreeMap::new();
+    for stored in events::load(conn, site_id, &ids)? {
+        known.insert(stored.event.id.clone(), stored);
+    }
+    let mut witnesses = webhooks::witnesses(conn, site_id, &ids)?;
+    let mut merged = Merged::default();
+    for (id, cause) in touched.events.clone() {
+        let mut told_by = witnesses.remove(&id).unwrap_or_default();
+        told_by.sort_by(|a, b| (a.received_at, &a.webhook_id).cmp(&(b.received_at, &b.webhook_id)));
+        let tellers: Vec<String> = told_by.iter().map(|w| w.webhook_id.clone()).collect();
+        if !tellers.is_empty() {
+            merged.tellers.insert(id.clone(), tellers);
+        }
+        let before = known.remove(&id);
+        let after = Event::merge(id, told_by, bench.site.kartra_time_zone);
+        if before.as_ref().map(|stored| &stored.event) == after.as_ref() {
+            continue;
+        }
+        let purchase = before.as_ref().and_then(|stored| stored.purchase.clone());
+        for lead in
+            before.iter().map(|stored| &stored.event).chain(&after).filter_map(|e| e.lead.clone())
+        {
+            touched.leads.insert(lead, cause.clone());
+        }
+        if let Some(purchase) = &purchase {
+            touched.purchases.insert(purchase.clone(), cause.clone());
+        }
+        merged.before.extend(before);
+        merged.after.extend(after.map(|event| Stored { event, purchase }));
+    }
+    events::replace(conn, site_id, &merged.before, &merged.after)?;
+    discover_products(conn, bench, &merged.after)?;
+    Ok(merged)
+}
+
+/// Products appear by themselves when a money event first names them.
+fn discover_products(conn: &mut Conn, bench: &Bench, came: &[Stored]) -> Result<()> {
+    let site_id = &bench.site.id;
+    let ids: BTreeSet<String> =
+        came.iter().filter_map(|s| s.event.said.product_id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = ids.into_iter().collect();
+    let now = rules::seen(bench.at);
+    let known = rules::products(conn, site_id, &ids)?;
+    let mut products: BTreeMap<String, Product> =
+        known.into_iter().map(|product| (product.product_id.clone(), product)).collect();
+    for event in came.iter().map(|stored| &stored.event) {
+        let Some(product_id) = &event.said.product_id else { continue };
+        let product = products.entry(product_id.clone()).or_insert_with(|| Product {
+            site_id: site_id.clone(),
+            product_id: product_id.clone(),
+            name: None,
+            named_at: None,
+            ignored: false,
+            first_seen_at: now,
+            last_seen_at: now,
+        });
+        product.last_seen_at = product.last_seen_at.max(now);
+        let named_at = Some(rules::seen(event.occurred_at));
+        if event.said.product_name.is_some() && named_at >= product.named_at {
+            product.name.clone_from(&event.said.product_name);
+            product.named_at = named_at;
+        }
+    }
+    rules::replace_products(conn, site_id, &products.into_values().collect::<Vec<_>>())
+}
+
+/// Reads the current address of each touched lead; a move touches the old member and the new one.
+fn readdress_leads(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result<()> {
+    let keys: Vec<LeadKey> = touched.leads.keys().cloned().collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let site_id = &bench.site.id;
+    let before = members::emails_of(conn, site_id, &keys)?;
+    let after = events::current_emails(conn, site_id, &keys)?;
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for (key, cause) in &touched.leads {
+        let (old, new) = (before.get(key), after.get(key));
+        for email in [old, new].into_iter().flatten().flatten() {
+            touched.members.insert(email.clone(), cause.clone());
+        }
+        if old != new {
+            gone.extend(old.map(|_| key.clone()));
+            come.extend(new.map(|email| (key.clone(), email.clone())));
+        }
+    }
+    members::replace_leads(conn, site_id, &gone, &come)
+}
+
+/// What the webhooks of an event are listed as, by what became of the event.
+pub(super) fn status_of(event: &Event, standing: Option<Status>) -> Status {
+    match standing {
+        _ if !event.kind().is_payment() && !event.kind().is_reversal() => Status::NoEffect,
+        Some(standing) => standing,
+        None => Status::Unmatched,
+    }
+}

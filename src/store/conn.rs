@@ -1,0 +1,201 @@
+//! One connection type for both databases, and how transactions begin and end.
+
+use super::{Result, StoreError};
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ManageConnection, Pool};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a caller waits for a free connection before the store counts as unavailable.
+const CHECKOUT_SECONDS_MAX: u64 = 10;
+/// How long SQLite waits for another process (a command of the shell) to finish its write.
+const BUSY_MS_MAX: u32 = 10_000;
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum Conn {
+    /// PostgreSQL.
+    Postgres(PgConnection),
+    /// SQLite.
+    Sqlite(SqliteConnection),
+}
+
+/// Pastes the same expression into both arms, for the few statements that the enum cannot carry:
+/// inserting a Vec, and `on_conflict`.
+macro_rules! on_backend {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::store::conn::Conn::Postgres($c) => $body,
+            $crate::store::conn::Conn::Sqlite($c) => $body,
+        }
+    };
+}
+pub(crate) use on_backend;
+
+/// Which database a URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://path`.
+    Sqlite(String),
+    /// `postgres://…`, passed to libpq as it is.
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Reads `database.url`.
+    pub fn parse(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if path.is_empty() {
+                return Err(StoreError::Url("sqlite:// needs a path behind it".to_owned()));
+            }
+            return Ok(Self::Sqlite(path.to_owned()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        let hint = "database.url must begin with sqlite:// or postgres://";
+        Err(StoreError::Url(hint.to_owned()))
+    }
+
+    fn open(&self) -> std::result::Result<Conn, diesel::r2d2::Error> {
+        let failed = diesel::r2d2::Error::ConnectionError;
+        match self {
+            Self::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(path).map_err(failed)?;
+                // FULL: what was answered 200 survives a power cut, not only a crash.
+                let settings = format!(
+                    "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA journal_mode = WAL; \
+                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                );
+                conn.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)?;
+                Ok(Conn::Sqlite(conn))
+            }
+            Self::Postgres(url) => {
+                let mut conn = PgConnection::establish(url).map_err(failed)?;
+                let settings = "SET TIME ZONE 'UTC'; SET synchronous_commit = on; \
+                                SET client_min_messages = warning;";
+                conn.batch_execute(settings).map_err(diesel::r2d2::Error::QueryError)?;
+                Ok(Conn::Postgres(conn))
+            }
+        }
+    }
+}
+
+impl ManageConnection for DatabaseUrl {
+    type Connection = Conn;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> std::result::Result<Conn, Self::Error> {
+        self.open()
+    }
+
+    fn is_valid(&self, conn: &mut Conn) -> std::result::Result<(), Self::Error> {
+        sql_query("SELECT 1").execute(conn).map(|_| ()).map_err(diesel::r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        on_backend!(conn, |c| diesel::r2d2::R2D2Connection::is_broken(c))
+    }
+}
+
+/// The connections of one database.
+#[derive(Clone)]
+pub struct Connections {
+    pool: Pool<DatabaseUrl>,
+    /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
+    /// than in SQLite's busy loop. `None` for PostgreSQL.
+    writer: Option<Arc<Mutex<()>>>,
+}
+
+impl Connections {
+    /// Opens a pool; fails when not even one connection can be made.
+    pub fn open(url: DatabaseUrl, connections_max: u32) -> Result<Self> {
+        let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+        let pool = Pool::builder()
+            .max_size(connections_max)
+            .min_idle(Some(1))
+            .connection_timeout(Duration::from_secs(CHECKOUT_SECONDS_MAX))
+            .build(url)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { pool, writer: sqlite.then(|| Arc::new(Mutex::new(()))) })
+    }
+
+    /// Runs reads on one snapshot.
+    pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let begin = match &*conn {
+            Conn::Sqlite(_) => "BEGIN",
+            Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        Transaction::begin(&mut conn, begin)?.run(work)
+    }
+
+    /// Runs a transaction that writes. Nothing of it remains when it fails.
+    pub fn write<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let _turn = self.writer.as_ref().map(|writer| turn(writer));
+        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let begin = match &*conn {
+            // Deferred would take the write lock in the middle, and fail there instead of waiting.
+            Conn::Sqlite(_) => "BEGIN IMMEDIATE",
+            Conn::Postgres(_) => "BEGIN",
+        };
+        Transaction::begin(&mut conn, begin)?.run(work)
+    }
+
+    /// Runs something outside any transaction, as migrations need it.
+    pub(super) fn bare<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let _turn = self.writer.as_ref().map(|writer| turn(writer));
+        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        work(&mut conn)
+    }
+}
+
+/// The lock guards no data, so a panic while it was held leaves nothing behind to fear.
+fn turn(writer: &Mutex<()>) -> MutexGuard<'_, ()> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An open transaction; dropped without a commit, by error or by panic, it is rolled back.
+struct Transaction<'a> {
+    conn: &'a mut Conn,
+    committed: bool,
+}
+
+impl<'a> Transaction<'a> {
+    fn begin(conn: &'a mut Conn, statement: &str) -> Result<Self> {
+        conn.batch_execute(statement)?;
+        Ok(Self { conn, committed: false })
+    }
+
+    fn run<T>(mut self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let done = work(&mut self)?;
+        self.conn.batch_execute("COMMIT")?;
+        self.committed = true;
+        Ok(done)
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        self.conn
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut Conn {
+        self.conn
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // A failed ROLLBACK means that the connection is gone, and the transaction with it.
+            let _ = self.conn.batch_execute("ROLLBACK");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Events as their observations make them, and the names that tie them together.
+
+use super::conn::{Conn, on_backend};
+use super::schema::{event_ties, events};
+use super::webhooks::hash;
+use super::{IN_MAX, Result, from_json, stored, to_json};
+use crate::core::event::{Event, EventId, LeadKey};
+use crate::core::link::{PurchaseId, Tie, is_loose, ties};
+use crate::core::member::current_email;
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An event and the purchase that it belongs to; `None` for what is unmatched or about no money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The event.
+    pub event: Event,
+    /// Its purchase, which may have no payment yet.
+    pub purchase: Option<PurchaseId>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = events)]
+struct Row {
+    site_id: String,
+    id: String,
+    kind: String,
+    lead_key: Option<String>,
+    transaction_email: Option<String>,
+    profile_email: Option<String>,
+    product_id: Option<String>,
+    date: NaiveDateTime,
+    occurred_at: NaiveDateTime,
+    hash: Vec<u8>,
+    loose: bool,
+    purchase_id: Option<String>,
+    said: String,
+}
+
+impl Row {
+    fn of(site_id: &str, stored_event: &Stored) -> Result<Self> {
+        let event = &stored_event.event;
+        let person = &event.said.person;
+        Ok(Self {
+            site_id: site_id.to_owned(),
+            id: event.id.0.clone(),
+            kind: event.kind().as_str().to_owned(),
+            lead_key: event.lead.as_ref().map(|lead| lead.0.clone()),
+            transaction_email: person.transaction_email.clone(),
+            profile_email: person.profile_email.clone(),
+            product_id: event.said.product_id.clone(),
+            date: stored(event.date),
+            occurred_at: stored(event.occurred_at),
+            hash: event.hash.to_vec(),
+            loose: is_loose(event),
+            purchase_id: stored_event.purchase.as_ref().map(|id| id.0.clone()),
+            said: to_json("an event", &event.said)?,
+        })
+    }
+
+    fn read(self) -> Result<Stored> {
+        let event = Event {
+            id: EventId(self.id),
+            lead: self.lead_key.map(LeadKey),
+            said: from_json("an event", &self.said)?,
+            date: self.date.and_utc(),
+            occurred_at: self.occurred_at.and_utc(),
+            hash: hash(&self.hash)?,
+        };
+        Ok(Stored { event, purchase: self.purchase_id.map(PurchaseId) })
+    }
+}
+
+/// A tie as the index keeps it.
+fn tie_text(tie: &Tie) -> String {
+    match tie {
+        Tie::Subscription(id) => format!("subscription:{id}"),
+        Tie::Order(product, order) => {
+            format!("order:{}:{order}", product.replace('%', "%25").replace(':', "%3A"))
+        }
+    }
+}
+
+fn read_all(rows: Vec<Row>) -> Result<Vec<Stored>> {
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Some events by id.
+pub fn load(conn: &mut Conn, site_id: &str, ids: &[EventId]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IN_MAX) {
+        let rows: Vec<Row> = events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// Removes events, and writes others in their place or anew.
+pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[Stored]) -> Result<()> {
+    for gone in gone.chunks(IN_MAX) {
+        let ids = || gone.iter().map(|stored| stored.event.id.0.as_str());
+        let named: BTreeSet<String> =
+            gone.iter().flat_map(|stored| ties(&stored.event)).map(|tie| tie_text(&tie)).collect();
+        diesel::delete(events::table)
+            .filter(events::site_id.eq(site_id))
+            .filter(events::id.eq_any(ids()))
+            .execute(conn)?;
+        diesel::delete(event_ties::table)
+            .filter(event_ties::site_id.eq(site_id))
+            .filter(event_ties::tie.eq_any(named))
+            .filter(event_ties::event_id.eq_any(ids()))
+            .execute(conn)?;
+    }
+    let rows = come.iter().map(|stored| Row::of(site_id, stored)).collect::<Result<Vec<_>>>()?;
+    let tied = come.iter().flat_map(|stored| {
+        ties(&stored.event).into_iter().map(move |tie| {
+            (
+                event_ties::site_id.eq(site_id.to_owned()),
+                event_ties::tie.eq(tie_text(&tie)),
+                event_ties::event_id.eq(stored.event.id.0.clone()),
+            )
+        })
+    });
+    let tied: Vec<_> = tied.collect();
+    for rows in rows.chunks(super::INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(events::table).values(rows).execute(c))?;
+    }
+    for tied in tied.chunks(super::INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(event_ties::table).values(tied).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Moves events to another purchase, or to none.
+pub fn assign(
+    conn: &mut Conn,
+    site_id: &str,
+    ids: &[EventId],
+    purchase: Option<&PurchaseId>,
+) -> Result<()> {
+    for ids in ids.chunks(IN_MAX) {
+        diesel::update(events::table)
+            .filter(events::site_id.eq(site_id))
+            .filter(events::id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .set(events::purchase_id.eq(purchase.map(|id| id.0.as_str())))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The events that share one of these ties.
+pub fn tied_by(conn: &mut Conn, site_id: &str, ties: &BTreeSet<Tie>) -> Result<BTreeSet<EventId>> {
+    let texts: Vec<String> = ties.iter().map(tie_text).collect();
+    let mut found = BTreeSet::new();
+    for texts in texts.chunks(IN_MAX) {
+        let ids: Vec<String> = event_ties::table
+            .filter(event_ties::site_id.eq(site_id))
+            .filter(event_ties::tie.eq_any(texts))
+            .select(event_ties::event_id)
+            .load(conn)?;
+        found.extend(ids.into_iter().map(EventId));
+    }
+    Ok(found)
+}
+
+/// The events of some purchases.
+pub fn of_purchases(conn: &mut Conn, site_id: &str, ids: &[PurchaseId]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IN_MAX) {
+        let rows: Vec<Row> = events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::purchase_id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// The reversals of some leads that name neither subscription nor order.
+pub fn loose_of(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for leads in leads.chunks(IN_MAX) {
+        let rows: Vec<Row> = events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::loose)
+            .filter(events::lead_key.eq_any(leads.iter().map(|lead| lead.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// Every event of some leads.
+pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for leads in leads.chunks(IN_MAX) {
+        let rows: Vec<Row> = events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::lead_key.eq_any(leads.iter().map(|lead| lead.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// The leads of events that have ever carried an address.
+pub fn leads_with_email(conn: &mut Conn, site_id: &str, email: &str) -> Result<BTreeSet<LeadKey>> {
+    let by_profile = events::table
+        .filter(events::site_id.eq(site_id))
+        .filter(events::profile_email.eq(email))
+        .select(events::lead_key)
+        .distinct()
+        .load::<Option<String>>(conn)?;
+    let by_transaction = events::table
+        .filter(events::site_id.eq(site_id))
+        .filter(events::transaction_email.eq(email))
+        .select(events::lead_key)
+        .distinct()
+        .load::<Option<String>>(conn)?;
+    Ok(by_profile.into_iter().chain(by_transaction).flatten().map(LeadKey).collect())
+}
+
+/// The current address of each of some leads, out of as few of their events as decide it. A lead
+/// without any event is left out.
+pub fn current_emails(
+    conn: &mut Conn,
+    site_id: &str,
+    leads: &[LeadKey],
+) -> Result<BTreeMap<LeadKey, Option<String>>> {
+    let mut deciding: BTreeMap<LeadKey, Vec<Event>> = BTreeMap::new();
+    for leads in leads.chunks(IN_MAX) {
+        for stored in deciding_events(conn, site_id, leads)? {
+            if let Some(lead) = stored.event.lead.clone() {
+                deciding.entry(lead).or_default().push(stored.event);
+            }
+        }
+    }
+    Ok(deciding.into_iter().map(|(lead, events)| (lead, current_email(&events))).collect())
+}
+
+diesel::alias!(events as later: Later);
+
+/// For each lead the events at its last instant with a profile, with a transaction's address, and
+/// at its last instant at all: there are as many as happened in the same microsecond.
+fn deciding_events(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
+    let keys = || leads.iter().map(|lead| lead.0.as_str());
+    let last = || {
+        later
+            .filter(later.field(events::site_id).eq(events::site_id))
+            .filter(later.field(events::lead_key).eq(events::lead_key))
+            .select(diesel::dsl::max(later.field(events::occurred_at)))
+    };
+    let with_profile = last().filter(later.field(events::profile_email).is_not_null());
+    let with_transaction = last().filter(later.field(events::transaction_email).is_not_null());
+    let of_leads = || {
+        events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::lead_key.eq_any(keys()))
+            .select(Row::as_select())
+    };
+    let mut rows: Vec<Row> = of_leads()
+        .filter(events::profile_email.is_not_null())
+        .filter(events::occurred_at.nullable().eq(with_profile.single_value()))
+        .load(conn)?;
+    rows.extend(
+        of_leads()
+            .filter(events::transaction_email.is_not_null())
+            .filter(events::occurred_at.nullable().eq(with_transaction.single_value()))
+            .load::<Row>(conn)?,
+    );
+    rows.extend(
+        of_leads()
+            .filter(events::occurred_at.nullable().eq(last().single_value()))
+            .load::<Row>(conn)?,
+    );
+    read_all(rows)
+}
+
+/// The ids of a site's events after one, in order.
+pub fn ids_after(conn: &mut Conn, site_id: &str, after: &str, limit: i64) -> Result<Vec<EventId>> {
+    let ids: Vec<String> = events::table
+        .filter(events::site_id.eq(site_id))
+        .filter(events::id.gt(after))
+        .select(events::id)
+        .order(events::id)
+        .limit(limit)
+        .load(conn)?;
+    Ok(ids.into_iter().map(EventId).collect())
+}
+
+/// Every event of a site: for checking what was recorded.
+pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
+    let rows: Vec<Row> = events::table
+        .filter(events::site_id.eq(site_id))
+        .select(Row::as_select())
+        .order(events::id)
+        .load(conn)?;
+    read_all(rows)
+}

@@ -1,0 +1,321 @@
+//! Leads, the members that they make, and the access that was recorded of them.
+
+use super::conn::{Conn, on_backend};
+use super::schema::{access, leads, members};
+use super::{IN_MAX, INSERT_MAX, Result, stored};
+use crate::core::Instant;
+use crate::core::access::Held;
+use crate::core::event::LeadKey;
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use std::collections::BTreeMap;
+
+/// A person as the membership site knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = members)]
+pub struct Member {
+    /// The site.
+    pub site_id: String,
+    /// Opaque id.
+    pub id: String,
+    /// The address.
+    pub email: String,
+    /// Grows with every recorded step of access.
+    pub version: i64,
+    /// When access next changes by time alone.
+    pub next_change_at: Option<NaiveDateTime>,
+    /// When the member was first heard of.
+    pub created_at: NaiveDateTime,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = access)]
+struct AccessRow {
+    site_id: String,
+    member_id: String,
+    level: String,
+    since: NaiveDateTime,
+    until: Option<NaiveDateTime>,
+}
+
+impl AccessRow {
+    fn held(self) -> (String, Held) {
+        let until = self.until.map(|until| until.and_utc());
+        (self.member_id, Held { level: self.level, since: self.since.and_utc(), until })
+    }
+}
+
+/// The recorded addresses of some leads; a lead that is not known is left out.
+pub fn emails_of(
+    conn: &mut Conn,
+    site_id: &str,
+    keys: &[LeadKey],
+) -> Result<BTreeMap<LeadKey, Option<String>>> {
+    let mut found = BTreeMap::new();
+    for keys in keys.chunks(IN_MAX) {
+        let rows: Vec<(String, Option<String>)> = leads::table
+            .filter(leads::site_id.eq(site_id))
+            .filter(leads::lead_key.eq_any(keys.iter().map(|key| key.0.as_str())))
+            .select((leads::lead_key, leads::email))
+            .load(conn)?;
+        found.extend(rows.into_iter().map(|(key, email)| (LeadKey(key), email)));
+    }
+    Ok(found)
+}
+
+/// Removes leads, and writes others in their place or anew.
+pub fn replace_leads(
+    conn: &mut Conn,
+    site_id: &str,
+    gone: &[LeadKey],
+    come: &[(LeadKey, Option<String>)],
+) -> Result<()> {
+    for gone in gone.chunks(IN_MAX) {
+        diesel::delete(leads::table)
+            .filter(leads::site_id.eq(site_id))
+            .filter(leads::lead_key.eq_any(gone.iter().map(|key| key.0.as_str())))
+            .execute(conn)?;
+    }
+    let rows = come.iter().map(|(key, email)| {
+        (
+            leads::site_id.eq(site_id.to_owned()),
+            leads::lead_key.eq(key.0.clone()),
+            leads::email.eq(email.clone()),
+        )
+    });
+    let rows: Vec<_> = rows.collect();
+    for rows in rows.chunks(INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(leads::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// The leads whose current address is one of these.
+pub fn leads_of(
+    conn: &mut Conn,
+    site_id: &str,
+    emails: &[String],
+) -> Result<Vec<(LeadKey, String)>> {
+    let mut found = Vec::new();
+    for emails in emails.chunks(IN_MAX) {
+        let rows: Vec<(String, Option<String>)> = leads::table
+            .filter(leads::site_id.eq(site_id))
+            .filter(leads::email.eq_any(emails))
+            .select((leads::lead_key, leads::email))
+            .order(leads::lead_key)
+            .load(conn)?;
+        found.extend(rows.into_iter().filter_map(|(key, email)| Some((LeadKey(key), email?))));
+    }
+    Ok(found)
+}
+
+/// Every lead of a site: for checking what was recorded.
+pub fn all_leads(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<LeadKey, Option<String>>> {
+    let rows: Vec<(String, Option<String>)> = leads::table
+        .filter(leads::site_id.eq(site_id))
+        .select((leads::lead_key, leads::email))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(key, email)| (LeadKey(key), email)).collect())
+}
+
+/// The keys of a site's leads, after one, in order.
+pub fn lead_keys_after(
+    conn: &mut Conn,
+    site_id: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<LeadKey>> {
+    let keys: Vec<String> = leads::table
+        .filter(leads::site_id.eq(site_id))
+        .filter(leads::lead_key.gt(after))
+        .select(leads::lead_key)
+        .order(leads::lead_key)
+        .limit(limit)
+        .load(conn)?;
+    Ok(keys.into_iter().map(LeadKey).collect())
+}
+
+/// The members with some addresses.
+pub fn with_emails(conn: &mut Conn, site_id: &str, emails: &[String]) -> Result<Vec<Member>> {
+    let mut found = Vec::new();
+    for emails in emails.chunks(IN_MAX) {
+        found.extend(
+            members::table
+                .filter(members::site_id.eq(site_id))
+                .filter(members::email.eq_any(emails))
+                .select(Member::as_select())
+                .load(conn)?,
+        );
+    }
+    Ok(found)
+}
+
+/// One member by address.
+pub fn with_email(conn: &mut Conn, site_id: &str, email: &str) -> Result<Option<Member>> {
+    let found =
+        members::table.filter(members::site_id.eq(site_id)).filter(members::email.eq(email));
+    Ok(found.select(Member::as_select()).first(conn).optional()?)
+}
+
+/// One member by id.
+pub fn get(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<Member>> {
+    Ok(members::table.find((site_id, id)).select(Member::as_select()).first(conn).optional()?)
+}
+
+/// Adds members.
+pub fn insert(conn: &mut Conn, rows: &[Member]) -> Result<()> {
+    for rows in rows.chunks(INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(members::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Writes what a computation left of a member.
+pub fn update(conn: &mut Conn, member: &Member) -> Result<()> {
+    let set =
+        (members::version.eq(member.version), members::next_change_at.eq(member.next_change_at));
+    diesel::update(members::table.find((&member.site_id, &member.id))).set(set).execute(conn)?;
+    Ok(())
+}
+
+/// The members of a site whose access changes by time alone until an instant, earliest first.
+pub fn due(conn: &mut Conn, site_id: &str, now: Instant, limit: i64) -> Result<Vec<Member>> {
+    let due = members::table
+        .filter(members::site_id.eq(site_id))
+        .filter(members::next_change_at.le(stored(now)))
+        .order((members::next_change_at, members::id))
+        .limit(limit);
+    Ok(due.select(Member::as_select()).load(conn)?)
+}
+
+/// When the next member of a site is due.
+pub fn next_due_at(conn: &mut Conn, site_id: &str) -> Result<Option<Instant>> {
+    let earliest = members::table
+        .filter(members::site_id.eq(site_id))
+        .filter(members::next_change_at.is_not_null())
+        .order(members::next_change_at)
+        .select(members::next_change_at)
+        .first::<Option<NaiveDateTime>>(conn)
+        .optional()?;
+    Ok(earliest.flatten().map(|at| at.and_utc()))
+}
+
+/// What a list of members is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only addresses that contain this.
+    pub q: Option<String>,
+    /// Only who is recorded to hold this level.
+    pub level: Option<String>,
+    /// Only those before this (`created_at`, id): the cursor.
+    pub before: Option<(NaiveDateTime, String)>,
+}
+
+/// Members, newest first.
+pub fn list(conn: &mut Conn, site_id: &str, filter: &Filter, limit: i64) -> Result<Vec<Member>> {
+    let mut query = members::table
+        .filter(members::site_id.eq(site_id.to_owned()))
+        .select(Member::as_select())
+        .order((members::created_at.desc(), members::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some(q) = &filter.q {
+        let literal =
+            q.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        query = query.filter(members::email.like(format!("%{literal}%")).escape('\\'));
+    }
+    if let Some(level) = &filter.level {
+        let holders = access::table
+            .filter(access::site_id.eq(site_id.to_owned()))
+            .filter(access::level.eq(level.clone()))
+            .select(access::member_id);
+        query = query.filter(members::id.eq_any(holders));
+    }
+    if let Some((created_at, id)) = &filter.before {
+        let earlier = members::created_at.lt(*created_at);
+        let tied = members::created_at.eq(*created_at).and(members::id.lt(id.clone()));
+        query = query.filter(earlier.or(tied));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// A site's members after one, by id.
+pub fn ids_after(conn: &mut Conn, site_id: &str, after: &str, limit: i64) -> Result<Vec<Member>> {
+    let rows = members::table
+        .filter(members::site_id.eq(site_id))
+        .filter(members::id.gt(after))
+        .order(members::id)
+        .limit(limit);
+    Ok(rows.select(Member::as_select()).load(conn)?)
+}
+
+/// The access that is recorded of some members.
+pub fn recorded(
+    conn: &mut Conn,
+    site_id: &str,
+    member_ids: &[String],
+) -> Result<BTreeMap<String, Vec<Held>>> {
+    let mut found: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    for ids in member_ids.chunks(IN_MAX) {
+        let rows: Vec<AccessRow> = access::table
+            .filter(access::site_id.eq(site_id))
+            .filter(access::member_id.eq_any(ids))
+            .order((access::member_id, access::level))
+            .select(AccessRow::as_select())
+            .load(conn)?;
+        for row in rows {
+            let (member, held) = row.held();
+            found.entry(member).or_default().push(held);
+        }
+    }
+    Ok(found)
+}
+
+/// What is recorded of one level of a member.
+pub fn recorded_level(
+    conn: &mut Conn,
+    site_id: &str,
+    member_id: &str,
+    level: &str,
+) -> Result<Option<Held>> {
+    let row = access::table.find((site_id, member_id, level)).select(AccessRow::as_select());
+    Ok(row.first(conn).optional()?.map(|row| row.held().1))
+}
+
+/// Records the access of members in place of what was recorded of them.
+pub fn record(conn: &mut Conn, site_id: &str, held: &[(String, Vec<Held>)]) -> Result<()> {
+    for held in held.chunks(IN_MAX) {
+        diesel::delete(access::table)
+            .filter(access::site_id.eq(site_id))
+            .filter(access::member_id.eq_any(held.iter().map(|(member, _)| member.as_str())))
+            .execute(conn)?;
+    }
+    let rows = held.iter().flat_map(|(member_id, levels)| {
+        levels.iter().map(|held| AccessRow {
+            site_id: site_id.to_owned(),
+            member_id: member_id.clone(),
+            level: held.level.clone(),
+            since: stored(held.since),
+            until: held.until.map(stored),
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    for rows in rows.chunks(INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(access::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// How many members are recorded to hold each of some levels.
+pub fn count_by_level(
+    conn: &mut Conn,
+    site_id: &str,
+    levels: &[String],
+) -> Result<Vec<(String, i64)>> {
+    Ok(access::table
+        .filter(access::site_id.eq(site_id))
+        .filter(access::level.eq_any(levels))
+        .group_by(access::level)
+        .select((access::level, diesel::dsl::count_star()))
+        .load(conn)?)
+}

@@ -1,0 +1,101 @@
+//! The only room that knows diesel: one file a noun, the same statements for both databases.
+//!
+//! Functions take a connection that is inside a transaction, which [`Store::read`] and
+//! [`Store::write`] open. Nothing in here decides anything about access: rows in, values out.
+
+pub mod changes;
+pub mod conn;
+pub mod events;
+pub mod keys;
+pub mod members;
+pub mod migrate;
+pub mod overrides;
+pub mod purchases;
+pub mod recomputes;
+pub mod rules;
+mod schema;
+pub mod sites;
+pub mod webhooks;
+
+use crate::core::Instant;
+use conn::{Conn, Connections, DatabaseUrl};
+use std::path::Path;
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `database.url` cannot be read.
+    #[error("{0}")]
+    Url(String),
+    /// No connection could be had.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
+    /// A migration failed.
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(String),
+    /// The database refused a statement.
+    #[error("the database refused: {0}")]
+    Database(#[from] diesel::result::Error),
+    /// A row holds what this program never writes.
+    #[error("the database holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// How many values one list of a statement holds: SQLite's limit is 32,766 variables.
+const IN_MAX: usize = 1_000;
+/// How many rows one INSERT carries: PostgreSQL's limit is 65,535 variables.
+const INSERT_MAX: usize = 1_000;
+
+/// What a store function answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database.
+#[derive(Clone)]
+pub struct Store {
+    connections: Connections,
+}
+
+impl Store {
+    /// Opens the database that `url` names, making the directory of an SQLite file if it is missing.
+    pub fn open(url: &str, connections_max: u32) -> Result<Self> {
+        let url = DatabaseUrl::parse(url)?;
+        if let DatabaseUrl::Sqlite(path) = &url {
+            if let Some(parent) = Path::new(path).parent().filter(|p| !p.as_os_str().is_empty()) {
+                std::fs::create_dir_all(parent).map_err(|error| {
+                    StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
+                })?;
+            }
+        }
+        Ok(Self { connections: Connections::open(url, connections_max)? })
+    }
+
+    /// Brings the schema up to date; answers the names of the migrations that were run.
+    pub fn migrate(&self) -> Result<Vec<String>> {
+        migrate::run(&self.connections)
+    }
+
+    /// Reads on one snapshot.
+    pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        self.connections.read(work)
+    }
+
+    /// Writes in one transaction.
+    pub fn write<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        self.connections.write(work)
+    }
+}
+
+/// An instant as the databases keep it.
+fn stored(at: Instant) -> chrono::NaiveDateTime {
+    at.naive_utc()
+}
+
+/// JSON that this program wrote, or the complaint that it is not.
+fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// A value as JSON.
+fn to_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}

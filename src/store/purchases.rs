@@ -1,0 +1,286 @@
+//! Purchases with what they give, as they were folded last.
+
+use super::conn::{Conn, on_backend};
+use super::schema::{purchase_terms, purchases};
+use super::webhooks::Status;
+use super::{IN_MAX, INSERT_MAX, Result, from_json, stored, to_json};
+use crate::core::Instant;
+use crate::core::event::LeadKey;
+use crate::core::grant::Folded;
+use crate::core::link::{Outline, PurchaseId, TermOutline};
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+/// One purchase as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What a loose reversal has to know of it.
+    pub outline: Outline,
+    /// What it gives.
+    pub folded: Folded,
+    /// What its webhooks are listed as: applied, held or without effect.
+    pub standing: Status,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = purchases)]
+struct Row {
+    site_id: String,
+    id: String,
+    lead_key: String,
+    product_id: String,
+    price_point: Option<String>,
+    status: String,
+    started_at: NaiveDateTime,
+    first_transaction_id: String,
+    terms: String,
+    folded: String,
+    standing: String,
+    held_from: Option<NaiveDateTime>,
+    held_until: Option<NaiveDateTime>,
+}
+
+impl Row {
+    fn of(site_id: &str, purchase: &Stored) -> Result<Self> {
+        let Stored { outline, folded, standing } = purchase;
+        let held = folded.hold.as_ref().and_then(|hold| hold.stretches.last());
+        Ok(Self {
+            site_id: site_id.to_owned(),
+            id: outline.id.0.clone(),
+            lead_key: outline.lead.0.clone(),
+            product_id: folded.product_id.clone(),
+            price_point: folded.price_point.clone(),
+            status: folded.status.as_str().to_owned(),
+            started_at: stored(outline.started_at),
+            first_transaction_id: outline.first_transaction_id.clone(),
+            terms: to_json("a purchase's terms", &outline.terms)?,
+            folded: to_json("a purchase", folded)?,
+            standing: standing.as_str().to_owned(),
+            held_from: held.map(|stretch| stored(stretch.from)),
+            held_until: held.and_then(|stretch| stretch.until).map(stored),
+        })
+    }
+
+    fn read(self) -> Result<Stored> {
+        let outline = Outline {
+            id: PurchaseId(self.id),
+            lead: LeadKey(self.lead_key),
+            started_at: self.started_at.and_utc(),
+            first_transaction_id: self.first_transaction_id,
+            terms: from_json::<Vec<TermOutline>>("a purchase's terms", &self.terms)?,
+        };
+        let standing = Status::from_word(&self.standing).unwrap_or(Status::Held);
+        Ok(Stored { outline, folded: from_json("a purchase", &self.folded)?, standing })
+    }
+}
+
+fn read_all(rows: Vec<Row>) -> Result<Vec<Stored>> {
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Some purchases by id; those that are not there are left out.
+pub fn load(conn: &mut Conn, site_id: &str, ids: &[PurchaseId]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IN_MAX) {
+        let rows: Vec<Row> = purchases::table
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// The purchases of some leads.
+pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for leads in leads.chunks(IN_MAX) {
+        let rows: Vec<Row> = purchases::table
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::lead_key.eq_any(leads.iter().map(|lead| lead.0.as_str())))
+            .order(purchases::id)
+            .select(Row::as_select())
+            .load(conn)?;
+        found.extend(read_all(rows)?);
+    }
+    Ok(found)
+}
+
+/// Removes purchases, and writes others in their place or anew.
+pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stored]) -> Result<()> {
+    for gone in gone.chunks(IN_MAX) {
+        let ids = || gone.iter().map(|id| id.0.as_str());
+        diesel::delete(purchases::table)
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::id.eq_any(ids()))
+            .execute(conn)?;
+        diesel::delete(purchase_terms::table)
+            .filter(purchase_terms::site_id.eq(site_id))
+            .filter(purchase_terms::purchase_id.eq_any(ids()))
+            .execute(conn)?;
+    }
+    let rows = come.iter().map(|p| Row::of(site_id, p)).collect::<Result<Vec<_>>>()?;
+    let terms = come.iter().flat_map(|purchase| {
+        (0i32..).zip(&purchase.outline.terms).map(|(ordinal, term)| {
+            (
+                purchase_terms::site_id.eq(site_id.to_owned()),
+                purchase_terms::product_id.eq(term.product_id.clone()),
+                purchase_terms::purchase_id.eq(purchase.outline.id.0.clone()),
+                purchase_terms::ordinal.eq(ordinal),
+                purchase_terms::price_point.eq(term.price_point.clone()),
+            )
+        })
+    });
+    let terms: Vec<_> = terms.collect();
+    for rows in rows.chunks(INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(purchases::table).values(rows).execute(c))?;
+    }
+    for terms in terms.chunks(INSERT_MAX) {
+        on_backend!(conn, |c| diesel::insert_into(purchase_terms::table).values(terms).execute(c))?;
+    }
+    Ok(())
+}
+
+/// The ids of the purchases that have a term of a product (or of all purchases), after one, in order.
+pub fn ids_after(
+    conn: &mut Conn,
+    site_id: &str,
+    product_id: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<PurchaseId>> {
+    let ids: Vec<String> = match product_id {
+        Some(product_id) => purchase_terms::table
+            .filter(purchase_terms::site_id.eq(site_id))
+            .filter(purchase_terms::product_id.eq(product_id))
+            .filter(purchase_terms::purchase_id.gt(after))
+            .select(purchase_terms::purchase_id)
+            .distinct()
+            .order(purchase_terms::purchase_id)
+            .limit(limit)
+            .load(conn)?,
+        None => purchases::table
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::id.gt(after))
+            .select(purchases::id)
+            .order(purchases::id)
+            .limit(limit)
+            .load(conn)?,
+    };
+    Ok(ids.into_iter().map(PurchaseId).collect())
+}
+
+/// How many members have a purchase with a term of a product, or any purchase at all.
+pub fn count_members(conn: &mut Conn, site_id: &str, product_id: Option<&str>) -> Result<i64> {
+    use super::schema::leads;
+    use diesel::dsl::count;
+    let of_site =
+        purchases::table
+            .inner_join(leads::table.on(
+                leads::site_id.eq(purchases::site_id).and(leads::lead_key.eq(purchases::lead_key)),
+            ))
+            .filter(purchases::site_id.eq(site_id))
+            .select(count(leads::email).aggregate_distinct());
+    Ok(match product_id {
+        None => of_site.first(conn)?,
+        Some(product_id) => {
+            let with_product = purchase_terms::table
+                .filter(purchase_terms::site_id.eq(site_id))
+                .filter(purchase_terms::product_id.eq(product_id))
+                .select(purchase_terms::purchase_id);
+            of_site.filter(purchases::id.eq_any(with_product)).first(conn)?
+        }
+    })
+}
+
+/// How many purchases have a term of each product and price point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricePointCount {
+    /// The product.
+    pub product_id: String,
+    /// The price point; `None` where none is known.
+    pub price_point: Option<String>,
+    /// The purchases.
+    pub purchases: i64,
+}
+
+/// Counts the purchases of some products by price point.
+pub fn count_by_price_point(
+    conn: &mut Conn,
+    site_id: &str,
+    product_ids: &[String],
+) -> Result<Vec<PricePointCount>> {
+    use diesel::dsl::count;
+    let rows: Vec<(String, Option<String>, i64)> = purchase_terms::table
+        .filter(purchase_terms::site_id.eq(site_id))
+        .filter(purchase_terms::product_id.eq_any(product_ids))
+        .group_by((purchase_terms::product_id, purchase_terms::price_point))
+        .select((
+            purchase_terms::product_id,
+            purchase_terms::price_point,
+            count(purchase_terms::purchase_id).aggregate_distinct(),
+        ))
+        .order((purchase_terms::product_id, purchase_terms::price_point))
+        .load(conn)?;
+    let count = |(product_id, price_point, purchases)| PricePointCount {
+        product_id,
+        price_point,
+        purchases,
+    };
+    Ok(rows.into_iter().map(count).collect())
+}
+
+/// How many purchases of each of some products have a term of it.
+pub fn count_by_product(
+    conn: &mut Conn,
+    site_id: &str,
+    product_ids: &[String],
+) -> Result<Vec<(String, i64)>> {
+    use diesel::dsl::count;
+    Ok(purchase_terms::table
+        .filter(purchase_terms::site_id.eq(site_id))
+        .filter(purchase_terms::product_id.eq_any(product_ids))
+        .group_by(purchase_terms::product_id)
+        .select((
+            purchase_terms::product_id,
+            count(purchase_terms::purchase_id).aggregate_distinct(),
+        ))
+        .load(conn)?)
+}
+
+/// For each of some products: how many purchases are held at an instant, and since when the oldest.
+pub fn held_by_product(
+    conn: &mut Conn,
+    site_id: &str,
+    product_ids: &[String],
+    at: Instant,
+) -> Result<Vec<(String, i64, Option<Instant>)>> {
+    let at = stored(at);
+    let rows: Vec<(String, i64, Option<NaiveDateTime>)> = purchases::table
+        .filter(purchases::site_id.eq(site_id))
+        .filter(purchases::product_id.eq_any(product_ids))
+        .filter(purchases::held_from.le(at))
+        .filter(purchases::held_until.is_null().or(purchases::held_until.gt(at)))
+        .group_by(purchases::product_id)
+        .select((
+            purchases::product_id,
+            diesel::dsl::count_star(),
+            diesel::dsl::min(purchases::held_from),
+        ))
+        .load(conn)?;
+    let utc = |(product_id, held, oldest): (_, _, Option<NaiveDateTime>)| {
+        (product_id, held, oldest.map(|at| at.and_utc()))
+    };
+    Ok(rows.into_iter().map(utc).collect())
+}
+
+/// Every purchase of a site: for checking what was recorded.
+pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
+    let rows: Vec<Row> = purchases::table
+        .filter(purchases::site_id.eq(site_id))
+        .order(purchases::id)
+        .select(Row::as_select())
+        .load(conn)?;
+    read_all(rows)
+}

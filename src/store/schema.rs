@@ -1,0 +1,262 @@
+//! The tables as diesel sees them, the same for both databases.
+
+#![allow(missing_docs, reason = "the migrations document the columns")]
+
+diesel::table! {
+    sites (id) {
+        id -> Text,
+        name -> Text,
+        kartra_time_zone -> Text,
+        enabled -> Bool,
+        policy -> Text,
+        ipn_secret -> Nullable<Binary>,
+        rules_version -> BigInt,
+        feed_position -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    hooks (token_hash) {
+        token_hash -> Binary,
+        site_id -> Text,
+        token -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    keys (id) {
+        id -> Text,
+        key_hash -> Binary,
+        name -> Text,
+        scopes -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhooks (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        received_at -> Timestamp,
+        feed -> Text,
+        status -> Text,
+        kind -> Nullable<Text>,
+        transaction_id -> Nullable<Text>,
+        product_id -> Nullable<Text>,
+        email -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        changes -> Integer,
+        body -> Binary,
+        body_hash -> Binary,
+        secret_mac -> Nullable<Binary>,
+        attempts -> Integer,
+        next_attempt_at -> Nullable<Timestamp>,
+        event_id -> Nullable<Text>,
+        vouched -> Nullable<SmallInt>,
+        said -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    events (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        kind -> Text,
+        lead_key -> Nullable<Text>,
+        transaction_email -> Nullable<Text>,
+        profile_email -> Nullable<Text>,
+        product_id -> Nullable<Text>,
+        date -> Timestamp,
+        occurred_at -> Timestamp,
+        hash -> Binary,
+        loose -> Bool,
+        purchase_id -> Nullable<Text>,
+        said -> Text,
+    }
+}
+
+diesel::table! {
+    event_ties (site_id, tie, event_id) {
+        site_id -> Text,
+        tie -> Text,
+        event_id -> Text,
+    }
+}
+
+diesel::table! {
+    purchases (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        lead_key -> Text,
+        product_id -> Text,
+        price_point -> Nullable<Text>,
+        status -> Text,
+        started_at -> Timestamp,
+        first_transaction_id -> Text,
+        terms -> Text,
+        folded -> Text,
+        standing -> Text,
+        held_from -> Nullable<Timestamp>,
+        held_until -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    purchase_terms (site_id, product_id, purchase_id, ordinal) {
+        site_id -> Text,
+        product_id -> Text,
+        purchase_id -> Text,
+        ordinal -> Integer,
+        price_point -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    leads (site_id, lead_key) {
+        site_id -> Text,
+        lead_key -> Text,
+        email -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    members (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        email -> Text,
+        version -> BigInt,
+        next_change_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    access (site_id, member_id, level) {
+        site_id -> Text,
+        member_id -> Text,
+        level -> Text,
+        since -> Timestamp,
+        until -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    changes (site_id, position) {
+        site_id -> Text,
+        position -> BigInt,
+        at -> Timestamp,
+        member_id -> Text,
+        email -> Text,
+        level -> Text,
+        what -> Text,
+        until -> Nullable<Timestamp>,
+        cause_kind -> Text,
+        cause_id -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    levels (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        name -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    mappings (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        product_id -> Text,
+        price_point -> Nullable<Text>,
+        level -> Text,
+        enabled -> Bool,
+        purchased_from -> Nullable<Timestamp>,
+        purchased_before -> Nullable<Timestamp>,
+        policy -> Text,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    products (site_id, product_id) {
+        site_id -> Text,
+        product_id -> Text,
+        name -> Nullable<Text>,
+        named_at -> Nullable<Timestamp>,
+        ignored -> Bool,
+        first_seen_at -> Timestamp,
+        last_seen_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    overrides (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        kind -> Text,
+        level -> Nullable<Text>,
+        email -> Text,
+        begun_at -> Timestamp,
+        until -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    override_leads (site_id, lead_key, override_id) {
+        site_id -> Text,
+        lead_key -> Text,
+        override_id -> Text,
+    }
+}
+
+diesel::table! {
+    recomputes (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        product_id -> Nullable<Text>,
+        reread_dates -> Bool,
+        cause_kind -> Text,
+        cause_id -> Text,
+        members -> BigInt,
+        done -> BigInt,
+        reached -> Text,
+        created_at -> Timestamp,
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    probes (id) {
+        id -> Integer,
+        at -> Timestamp,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    sites,
+    hooks,
+    keys,
+    webhooks,
+    events,
+    event_ties,
+    purchases,
+    purchase_terms,
+    leads,
+    members,
+    access,
+    changes,
+    levels,
+    mappings,
+    products,
+    overrides,
+    override_leads,
+    recomputes,
+    probes,
+);

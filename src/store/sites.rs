@@ -1,0 +1,176 @@
+//! Sites, and the tokens of their webhook URLs.
+
+use super::conn::{Conn, on_backend};
+use super::schema::{hooks, sites};
+use super::{Result, StoreError, from_json, stored, to_json};
+use crate::core::Instant;
+use crate::core::policy::Policy;
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+use diesel::prelude::*;
+
+/// One membership site fed by one Kartra account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// A slug.
+    pub id: String,
+    /// A name to show.
+    pub name: String,
+    /// The zone that Kartra's naive dates are read in.
+    pub kartra_time_zone: Tz,
+    /// A disabled site stores webhooks and applies none.
+    pub enabled: bool,
+    /// The policy that its mappings start from.
+    pub policy: Policy,
+    /// The IPN secret, sealed; `None` where none is set.
+    pub ipn_secret: Option<Vec<u8>>,
+    /// Grows with every edit of the site, its levels, its mappings and what it ignores.
+    pub rules_version: i64,
+    /// The position of its latest change.
+    pub feed_position: i64,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sites, treat_none_as_null = true)]
+struct Row {
+    id: String,
+    name: String,
+    kartra_time_zone: String,
+    enabled: bool,
+    policy: String,
+    ipn_secret: Option<Vec<u8>>,
+    rules_version: i64,
+    feed_position: i64,
+    created_at: NaiveDateTime,
+}
+
+impl TryFrom<Row> for Site {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let zone = row.kartra_time_zone.parse();
+        Ok(Self {
+            kartra_time_zone: zone
+                .map_err(|_| StoreError::Corrupt(format!("time zone {}", row.kartra_time_zone)))?,
+            policy: from_json("a site's policy", &row.policy)?,
+            id: row.id,
+            name: row.name,
+            enabled: row.enabled,
+            ipn_secret: row.ipn_secret,
+            rules_version: row.rules_version,
+            feed_position: row.feed_position,
+            created_at: row.created_at.and_utc(),
+        })
+    }
+}
+
+impl TryFrom<&Site> for Row {
+    type Error = StoreError;
+
+    fn try_from(site: &Site) -> Result<Self> {
+        Ok(Self {
+            id: site.id.clone(),
+            name: site.name.clone(),
+            kartra_time_zone: site.kartra_time_zone.name().to_owned(),
+            enabled: site.enabled,
+            policy: to_json("a site's policy", &site.policy)?,
+            ipn_secret: site.ipn_secret.clone(),
+            rules_version: site.rules_version,
+            feed_position: site.feed_position,
+            created_at: stored(site.created_at),
+        })
+    }
+}
+
+/// Makes a site.
+pub fn insert(conn: &mut Conn, site: &Site) -> Result<()> {
+    diesel::insert_into(sites::table).values(Row::try_from(site)?).execute(conn)?;
+    Ok(())
+}
+
+/// Writes a site back whole.
+pub fn update(conn: &mut Conn, site: &Site) -> Result<()> {
+    diesel::update(sites::table.find(&site.id)).set(Row::try_from(site)?).execute(conn)?;
+    Ok(())
+}
+
+/// A site as it is now.
+pub fn get(conn: &mut Conn, id: &str) -> Result<Option<Site>> {
+    let row = sites::table.find(id).select(Row::as_select()).first(conn).optional()?;
+    row.map(Site::try_from).transpose()
+}
+
+/// A site, locked until the end of the transaction: whatever changes a site's access does so under
+/// this lock, one at a time. SQLite's one writer is the lock.
+pub fn lock(conn: &mut Conn, id: &str) -> Result<Option<Site>> {
+    let row: Option<Row> = match conn {
+        Conn::Postgres(c) => {
+            sites::table.find(id).select(Row::as_select()).for_update().first(c).optional()?
+        }
+        Conn::Sqlite(c) => sites::table.find(id).select(Row::as_select()).first(c).optional()?,
+    };
+    row.map(Site::try_from).transpose()
+}
+
+/// Tells every cache that the site's rules have changed.
+pub fn touch_rules(conn: &mut Conn, id: &str) -> Result<()> {
+    let version = sites::rules_version.eq(sites::rules_version + 1);
+    diesel::update(sites::table.find(id)).set(version).execute(conn)?;
+    Ok(())
+}
+
+/// Takes the next positions of the feed; answers the first of them.
+pub fn take_positions(conn: &mut Conn, site: &mut Site, count: i64) -> Result<i64> {
+    let first = site.feed_position + 1;
+    site.feed_position += count;
+    let position = sites::feed_position.eq(site.feed_position);
+    diesel::update(sites::table.find(&site.id)).set(position).execute(conn)?;
+    Ok(first)
+}
+
+/// Sites by id, after one.
+pub fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<Site>> {
+    let mut query =
+        sites::table.select(Row::as_select()).order(sites::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(sites::id.gt(after.to_owned()));
+    }
+    query.load(conn)?.into_iter().map(Site::try_from).collect()
+}
+
+/// The ids of all enabled sites.
+pub fn enabled(conn: &mut Conn) -> Result<Vec<String>> {
+    let ids = sites::table.filter(sites::enabled.eq(true)).select(sites::id).order(sites::id);
+    Ok(ids.load(conn)?)
+}
+
+/// Gives a site a webhook URL: the token's hash to find it by, the sealed token to show it again.
+pub fn insert_hook(
+    conn: &mut Conn,
+    site_id: &str,
+    token_hash: &[u8],
+    sealed_token: &[u8],
+    at: Instant,
+) -> Result<()> {
+    let row = (
+        hooks::token_hash.eq(token_hash),
+        hooks::site_id.eq(site_id),
+        hooks::token.eq(sealed_token),
+        hooks::created_at.eq(stored(at)),
+    );
+    on_backend!(conn, |c| diesel::insert_into(hooks::table).values(row).execute(c))?;
+    Ok(())
+}
+
+/// The site that a token's hash belongs to.
+pub fn site_of_hook(conn: &mut Conn, token_hash: &[u8]) -> Result<Option<String>> {
+    Ok(hooks::table.find(token_hash).select(hooks::site_id).first(conn).optional()?)
+}
+
+/// The sealed tokens of a site, newest first.
+pub fn hook_tokens(conn: &mut Conn, site_id: &str) -> Result<Vec<Vec<u8>>> {
+    let tokens = hooks::table.filter(hooks::site_id.eq(site_id)).select(hooks::token);
+    Ok(tokens.order(hooks::created_at.desc()).load(conn)?)
+}
