@@ -7,6 +7,8 @@ use super::Instant;
 use chrono::{Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
 /// The instant that a naive date names: the earlier one of an ambiguous hour, and for a skipped
 /// hour the instant at which the clock jumped.
 #[must_use]
@@ -21,17 +23,18 @@ pub fn instant_of(date: NaiveDateTime, zone: Tz) -> Instant {
 /// The first instant whose local time is past a date that the zone's clock never showed.
 fn jump_over(date: NaiveDateTime, zone: Tz) -> Instant {
     // No zone is a day away from UTC, and no zone jumps twice within two days.
-    let mut before = Utc.from_utc_datetime(&(date - Duration::days(1)));
-    let mut after = Utc.from_utc_datetime(&(date + Duration::days(1)));
-    while after - before > Duration::microseconds(1) {
-        let middle = before + (after - before) / 2;
-        if middle.with_timezone(&zone).naive_local() > date {
+    let utc = Utc.from_utc_datetime(&date);
+    let instant = |micros| utc + Duration::microseconds(micros);
+    let (mut before, mut after) = (-DAY_MICROS, DAY_MICROS);
+    while after - before > 1 {
+        let middle = i64::midpoint(before, after);
+        if instant(middle).with_timezone(&zone).naive_local() > date {
             after = middle;
         } else {
             before = middle;
         }
     }
-    after
+    instant(after)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One connection type for both databases, and how transactions begin and end.
 
 use super::{Result, StoreError};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, Pool};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
 use std::ops::{Deref, DerefMut};
@@ -165,13 +165,14 @@ struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     fn begin(conn: &'a mut Conn, statement: &str) -> Result<Self> {
-        conn.batch_execute(statement)?;
+        // Through diesel's own counting, as its inserts of many rows open savepoints.
+        on_backend!(conn, |c| Manager::begin_transaction_sql(c, statement))?;
         Ok(Self { conn, committed: false })
     }
 
     fn run<T>(mut self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
         let done = work(&mut self)?;
-        self.conn.batch_execute("COMMIT")?;
+        on_backend!(&mut *self.conn, |c| Manager::commit_transaction(c))?;
         self.committed = true;
         Ok(done)
     }
@@ -195,7 +196,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.committed {
             // A failed ROLLBACK means that the connection is gone, and the transaction with it.
-            let _ = self.conn.batch_execute("ROLLBACK");
+            let _ = on_backend!(&mut *self.conn, |c| Manager::rollback_transaction(c));
         }
     }
 }

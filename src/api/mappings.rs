@@ -1,0 +1,379 @@
+//! Mappings: product (and perhaps price point) → level. A change reaches purchases of before, too.
+
+use super::recomputes::{is_finished, work};
+use super::views::RecomputeView;
+use crate::app::App;
+use crate::core::Instant;
+use crate::core::kartra::values::ID_BYTES_MAX;
+use crate::core::mapping::Mapping;
+use crate::core::policy::Policy;
+use crate::flow::recompute::{Scope, ask};
+use crate::flow::settle::{Bench, Cause};
+use crate::store::conn::Conn;
+use crate::store::recomputes::Recompute;
+use crate::store::{Result as Stored, rules, sites};
+use crate::web::answer::{self, IfMatch};
+use crate::web::auth::{Auth, Manage, Read};
+use crate::web::extract::{self, Json, KartraId, Nothing, Page, Query};
+use crate::web::problem::{Fault, Problem};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+/// What stands before the product's number in the address of its edit page (Member Kitchens' guide).
+const EDIT_PAGE: &str = "/products/edit/";
+
+/// A mapping as it is shown.
+#[derive(Debug, Clone, Serialize)]
+struct MappingView {
+    id: String,
+    product_id: String,
+    price_point: Option<String>,
+    level: String,
+    enabled: bool,
+    purchased_from: Option<Instant>,
+    purchased_before: Option<Instant>,
+    policy: Policy,
+    version: i64,
+}
+
+impl From<Mapping> for MappingView {
+    fn from(mapping: Mapping) -> Self {
+        Self {
+            id: mapping.id,
+            product_id: mapping.product_id,
+            price_point: mapping.price_point,
+            level: mapping.level,
+            enabled: mapping.enabled,
+            purchased_from: mapping.purchased_from,
+            purchased_before: mapping.purchased_before,
+            policy: mapping.policy,
+            version: mapping.version,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    mapping: MappingView,
+    recompute: RecomputeView,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /sites/{site}/mappings`
+pub async fn list(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    site: web::Path<String>,
+    query: Query<List>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let limit = page.limit;
+    let found = app.blocking(move |app| {
+        Ok(app.flow().on_snapshot(&site, |conn, _| {
+            rules::list_mappings(conn, &site, page.after_one(), limit)
+        })?)
+    });
+    let views: Vec<MappingView> = found.await?.into_iter().map(MappingView::from).collect();
+    Ok(answer::page(&views, limit, |mapping| vec![mapping.id.clone()]))
+}
+
+/// `GET /sites/{site}/mappings/{id}`
+pub async fn get(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let found = app.blocking(move |app| {
+        let found = app.flow().on_snapshot(&site, |conn, _| rules::mapping(conn, &site, &id))?;
+        found.ok_or_else(|| Problem::not_found("mapping"))
+    });
+    Ok(answer::thing(&request, &MappingView::from(found.await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    product_id: KartraId,
+    #[serde(default)]
+    price_point: Option<KartraId>,
+    level: String,
+    #[serde(default = "enabled")]
+    enabled: bool,
+    #[serde(default)]
+    purchased_from: Option<Instant>,
+    #[serde(default)]
+    purchased_before: Option<Instant>,
+    #[serde(default)]
+    policy: Option<Policy>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+/// `POST /sites/{site}/mappings`
+pub async fn create(
+    app: web::Data<App>,
+    _: Auth<Manage>,
+    site: web::Path<String>,
+    body: Json<Create>,
+) -> Result<HttpResponse, Problem> {
+    let site = site.into_inner();
+    let location = format!("/api/v1/sites/{site}/mappings");
+    let made = app.blocking(move |app| {
+        let asked = body.0;
+        let mapping = Mapping {
+            id: crate::ids::new(),
+            version: 1,
+            product_id: product_of(&asked.product_id.0)?,
+            price_point: asked.price_point.map(|id| id.0),
+            level: asked.level,
+            enabled: asked.enabled,
+            purchased_from: asked.purchased_from.map(whole_micros),
+            purchased_before: asked.purchased_before.map(whole_micros),
+            policy: asked.policy.unwrap_or_default(),
+        };
+        let recompute = app.flow().under_lock(&site, |conn, bench| {
+            if let Err(problem) = check(conn, bench, &mapping)? {
+                return Ok(Err(problem));
+            }
+            rules::insert_mapping(conn, &site, &mapping)?;
+            end_ignoring(conn, bench, &mapping)?;
+            ask_for(conn, bench, &[&mapping.product_id], &mapping.id).map(Ok)
+        })??;
+        written(app, mapping, &recompute)
+    });
+    let made = made.await?;
+    let location = format!("{location}/{}", made.mapping.id);
+    if is_finished(&made.recompute) {
+        let tag = answer::etag(&made.mapping);
+        return Ok(HttpResponse::Created()
+            .insert_header(("Location", location))
+            .insert_header(("ETag", tag))
+            .json(&made));
+    }
+    Ok(HttpResponse::Accepted().insert_header(("Location", location)).json(&made))
+}
+
+fn written(app: &App, mapping: Mapping, recomputes: &[Recompute]) -> Result<Written, Problem> {
+    let mut view = RecomputeView { id: String::new(), members: 0, done: 0 };
+    for recompute in recomputes {
+        view = work(app, recompute)?;
+    }
+    Ok(Written { mapping: mapping.into(), recompute: view })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    #[serde(default, deserialize_with = "extract::present")]
+    product_id: Option<KartraId>,
+    #[serde(default, deserialize_with = "extract::written")]
+    price_point: Option<Option<KartraId>>,
+    #[serde(default, deserialize_with = "extract::present")]
+    level: Option<String>,
+    #[serde(default, deserialize_with = "extract::present")]
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "extract::written")]
+    purchased_from: Option<Option<Instant>>,
+    #[serde(default, deserialize_with = "extract::written")]
+    purchased_before: Option<Option<Instant>>,
+    #[serde(default, deserialize_with = "extract::written")]
+    policy: Option<Option<Policy>>,
+}
+
+impl Edit {
+    fn on(self, before: &Mapping) -> Result<Mapping, Problem> {
+        let product_id = self.product_id.map(|id| product_of(&id.0)).transpose()?;
+        let before = before.clone();
+        Ok(Mapping {
+            version: before.version + 1,
+            product_id: product_id.unwrap_or(before.product_id),
+            price_point: self.price_point.map_or(before.price_point, |id| id.map(|id| id.0)),
+            level: self.level.unwrap_or(before.level),
+            enabled: self.enabled.unwrap_or(before.enabled),
+            purchased_from: self
+                .purchased_from
+                .map_or(before.purchased_from, |at| at.map(whole_micros)),
+            purchased_before: self
+                .purchased_before
+                .map_or(before.purchased_before, |at| at.map(whole_micros)),
+            policy: self.policy.map_or(before.policy, Option::unwrap_or_default),
+            id: before.id,
+        })
+    }
+}
+
+/// `PATCH /sites/{site}/mappings/{id}`
+pub async fn edit(
+    app: web::Data<App>,
+    _: Auth<Manage>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    body: Json<Edit>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let if_match = IfMatch::of(&request);
+    let edited = app.blocking(move |app| {
+        let (mapping, recompute) = app.flow().under_lock(&site, |conn, bench| {
+            let Some(before) = rules::mapping(conn, &site, &id)? else {
+                return Ok(Err(Problem::not_found("mapping")));
+            };
+            if let Err(problem) = if_match.check(&MappingView::from(before.clone())) {
+                return Ok(Err(problem));
+            }
+            let mapping = match body.0.on(&before) {
+                Ok(mapping) => mapping,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            if let Err(problem) = check(conn, bench, &mapping)? {
+                return Ok(Err(problem));
+            }
+            rules::update_mapping(conn, &site, &mapping)?;
+            end_ignoring(conn, bench, &mapping)?;
+            let asked =
+                ask_for(conn, bench, &[&before.product_id, &mapping.product_id], &mapping.id)?;
+            Ok(Ok((mapping, asked)))
+        })??;
+        written(app, mapping, &recompute)
+    });
+    let edited = edited.await?;
+    if is_finished(&edited.recompute) {
+        return Ok(HttpResponse::Ok()
+            .insert_header(("ETag", answer::etag(&edited.mapping)))
+            .json(&edited));
+    }
+    Ok(HttpResponse::Accepted().json(&edited))
+}
+
+/// `DELETE /sites/{site}/mappings/{id}`
+pub async fn remove(
+    app: web::Data<App>,
+    _: Auth<Manage>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let if_match = IfMatch::of(&request);
+    let removed = app.blocking(move |app| {
+        let (mapping, recompute) = app.flow().under_lock(&site, |conn, bench| {
+            let Some(mapping) = rules::mapping(conn, &site, &id)? else {
+                return Ok(Err(Problem::not_found("mapping")));
+            };
+            if let Err(problem) = if_match.check(&MappingView::from(mapping.clone())) {
+                return Ok(Err(problem));
+            }
+            rules::delete_mapping(conn, &site, &id)?;
+            let asked = ask_for(conn, bench, &[&mapping.product_id], &id)?;
+            Ok(Ok((mapping, asked)))
+        })??;
+        written(app, mapping, &recompute)
+    });
+    let removed = removed.await?;
+    if is_finished(&removed.recompute) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Ok(HttpResponse::Accepted().json(serde_json::json!({ "recompute": removed.recompute })))
+}
+
+/// Looks at a mapping against the site's levels and its other mappings.
+fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<Result<(), Problem>> {
+    let mut faults = Vec::new();
+    let mut note = |pointer: &str, detail: String| {
+        faults.push(Fault { pointer: pointer.to_owned(), detail });
+    };
+    if rules::level(conn, &bench.site.id, &mapping.level)?.is_none() {
+        note("/level", "There is no such level. Make it first.".to_owned());
+    }
+    if let (Some(from), Some(before)) = (mapping.purchased_from, mapping.purchased_before) {
+        if from >= before {
+            note("/purchased_before", "must be later than purchased_from".to_owned());
+        }
+    }
+    for (key, detail) in mapping.policy.faults() {
+        note(&format!("/policy/{key}"), detail);
+    }
+    if !faults.is_empty() {
+        return Ok(Err(Problem::invalid(faults)));
+    }
+    let same = |other: &&Mapping| {
+        other.id != mapping.id
+            && other.product_id == mapping.product_id
+            && other.price_point == mapping.price_point
+            && other.level == mapping.level
+            && other.purchased_from == mapping.purchased_from
+            && other.purchased_before == mapping.purchased_before
+    };
+    Ok(match bench.book.mappings.iter().find(same) {
+        Some(other) => Err(Problem::conflict(format!(
+            "The mapping {} has the same product, price point, level and window. Edit that one.",
+            other.id
+        ))),
+        None => Ok(()),
+    })
+}
+
+/// Mapping an ignored product ends the ignoring.
+fn end_ignoring(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<()> {
+    let site_id = &bench.site.id;
+    let product = rules::products(conn, site_id, std::slice::from_ref(&mapping.product_id))?.pop();
+    match product {
+        Some(mut product) if product.ignored => {
+            product.ignored = false;
+            rules::replace_products(conn, site_id, &[product])
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells every cache, and asks that the purchases of these products be computed again.
+fn ask_for(
+    conn: &mut Conn,
+    bench: &Bench,
+    products: &[&String],
+    mapping_id: &str,
+) -> Stored<Vec<Recompute>> {
+    let site_id = &bench.site.id;
+    sites::touch_rules(conn, site_id)?;
+    let mut products = products.to_vec();
+    products.dedup();
+    let cause = Cause::new("mapping", mapping_id);
+    let ask = |product: &String| {
+        let scope = Scope { product_id: Some(product.clone()), reread_dates: false };
+        ask(conn, site_id, &scope, &cause, bench.at)
+    };
+    products.into_iter().map(ask).collect()
+}
+
+/// A product by its id, or by the address of its edit page, of which the number is kept.
+fn product_of(text: &str) -> Result<String, Problem> {
+    if let Some((_, behind)) = text.split_once(EDIT_PAGE) {
+        let number: String = behind.chars().take_while(char::is_ascii_digit).collect();
+        if !number.is_empty() {
+            return Ok(number);
+        }
+    }
+    if text.contains('/') || text.contains(char::is_whitespace) {
+        let detail = format!(
+            "must be a product id of at most {ID_BYTES_MAX} bytes, or the address of its edit page (…{EDIT_PAGE}558475)"
+        );
+        return Err(Problem::invalid_at("/product_id", detail));
+    }
+    Ok(text.to_owned())
+}
+
+/// The databases keep whole microseconds.
+fn whole_micros(at: Instant) -> Instant {
+    Instant::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}

@@ -1,0 +1,233 @@
+//! Products: they appear by themselves; operators map or ignore them.
+
+use super::recomputes::{is_finished, work};
+use super::views::RecomputeView;
+use crate::app::App;
+use crate::core::Instant;
+use crate::flow::recompute::{Scope, ask};
+use crate::flow::settle::{Bench, Cause, RuleBook};
+use crate::store::conn::Conn;
+use crate::store::rules::{self, Product};
+use crate::store::{Result as Stored, purchases, sites};
+use crate::web::answer::{self, IfMatch};
+use crate::web::auth::{Auth, Manage, Read};
+use crate::web::extract::{self, Json, Nothing, Page, Query};
+use crate::web::problem::Problem;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A product as it is shown.
+#[derive(Debug, Serialize)]
+struct ProductView {
+    product_id: String,
+    name: Option<String>,
+    status: Status,
+    held: i64,
+    oldest_held_at: Option<Instant>,
+    purchases: i64,
+    price_points: Vec<PricePoint>,
+    first_seen_at: Instant,
+    last_seen_at: Instant,
+}
+
+#[derive(Debug, Serialize)]
+struct PricePoint {
+    price_point: Option<String>,
+    purchases: i64,
+}
+
+/// Whether operators have decided about a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Unmapped,
+    Mapped,
+    Ignored,
+}
+
+impl Status {
+    fn of(product: &Product, book: &RuleBook) -> Self {
+        let mapped = book.mappings.iter().any(|mapping| mapping.product_id == product.product_id);
+        match () {
+            () if product.ignored => Self::Ignored,
+            () if mapped => Self::Mapped,
+            () => Self::Unmapped,
+        }
+    }
+}
+
+fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<ProductView>> {
+    let site_id = &bench.site.id;
+    let ids: Vec<String> = products.iter().map(|product| product.product_id.clone()).collect();
+    let counts: HashMap<String, i64> =
+        purchases::count_by_product(conn, site_id, &ids)?.into_iter().collect();
+    let held: HashMap<String, (i64, Option<Instant>)> =
+        purchases::held_by_product(conn, site_id, &ids, bench.at)?
+            .into_iter()
+            .map(|(id, held, oldest)| (id, (held, oldest)))
+            .collect();
+    let mut by_price_point: HashMap<String, Vec<PricePoint>> = HashMap::new();
+    for count in purchases::count_by_price_point(conn, site_id, &ids)? {
+        let point = PricePoint { price_point: count.price_point, purchases: count.purchases };
+        by_price_point.entry(count.product_id).or_default().push(point);
+    }
+    let view = |product: Product| {
+        let (held, oldest_held_at) = held.get(&product.product_id).copied().unwrap_or_default();
+        ProductView {
+            status: Status::of(&product, &bench.book),
+            held,
+            oldest_held_at,
+            purchases: counts.get(&product.product_id).copied().unwrap_or_default(),
+            price_points: by_price_point.remove(&product.product_id).unwrap_or_default(),
+            first_seen_at: product.first_seen_at.and_utc(),
+            last_seen_at: product.last_seen_at.and_utc(),
+            name: product.name,
+            product_id: product.product_id,
+        }
+    };
+    Ok(products.into_iter().map(view).collect())
+}
+
+fn view(conn: &mut Conn, bench: &Bench, id: &str) -> Stored<Option<(Product, ProductView)>> {
+    let Some(product) = rules::products(conn, &bench.site.id, &[id.to_owned()])?.pop() else {
+        return Ok(None);
+    };
+    Ok(views(conn, bench, vec![product.clone()])?.pop().map(|view| (product, view)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    status: Option<Status>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /sites/{site}/products`
+pub async fn list(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    site: web::Path<String>,
+    query: Query<List>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let limit = page.limit;
+    let before = match page.after.as_deref() {
+        Some([at, id]) => Some((extract::instant(at)?, id.clone())),
+        _ => None,
+    };
+    let status = query.0.status;
+    let found = app.blocking(move |app| {
+        Ok(app.flow().on_snapshot(&site, |conn, bench| {
+            let products = matching(conn, bench, status, before, limit)?;
+            views(conn, bench, products)
+        })?)
+    });
+    Ok(answer::page(&found.await?, limit, |product| {
+        let seen = product.first_seen_at.naive_utc().to_string().replace(' ', "T");
+        vec![seen, product.product_id.clone()]
+    }))
+}
+
+/// A page of products with a status: what a status is, rules say, so they are looked through.
+fn matching(
+    conn: &mut Conn,
+    bench: &Bench,
+    status: Option<Status>,
+    mut before: Option<(chrono::NaiveDateTime, String)>,
+    limit: i64,
+) -> Stored<Vec<Product>> {
+    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    loop {
+        let batch = rules::list_products(conn, &bench.site.id, before, limit)?;
+        let last = batch.last().map(|product| (product.first_seen_at, product.product_id.clone()));
+        let fits = |product: &Product| status.is_none_or(|s| s == Status::of(product, &bench.book));
+        found.extend(batch.into_iter().filter(fits));
+        before = last;
+        if before.is_none() || found.len() >= enough {
+            found.truncate(enough);
+            return Ok(found);
+        }
+    }
+}
+
+/// `GET /sites/{site}/products/{product}`
+pub async fn get(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let found = app.blocking(move |app| {
+        let found = app.flow().on_snapshot(&site, |conn, bench| view(conn, bench, &id))?;
+        found.map(|(_, view)| view).ok_or_else(|| Problem::not_found("product"))
+    });
+    Ok(answer::thing(&request, &found.await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    #[serde(default, deserialize_with = "extract::present")]
+    ignored: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Edited {
+    #[serde(flatten)]
+    product: ProductView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recompute: Option<RecomputeView>,
+}
+
+/// `PATCH /sites/{site}/products/{product}`
+pub async fn edit(
+    app: web::Data<App>,
+    _: Auth<Manage>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    body: Json<Edit>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let if_match = IfMatch::of(&request);
+    let edited = app.blocking(move |app| {
+        let asked = app.flow().under_lock(&site, |conn, bench| {
+            let Some((mut product, before)) = view(conn, bench, &id)? else {
+                return Ok(Err(Problem::not_found("product")));
+            };
+            if let Err(problem) = if_match.check(&before) {
+                return Ok(Err(problem));
+            }
+            let ignored = body.0.ignored.unwrap_or(product.ignored);
+            let enabled = bench.book.mappings.iter().any(|m| m.enabled && m.product_id == id);
+            if ignored && enabled {
+                let detail = "The product has an enabled mapping. Disable or delete it before ignoring the product.";
+                return Ok(Err(Problem::conflict(detail)));
+            }
+            if ignored == product.ignored {
+                return Ok(Ok(None));
+            }
+            product.ignored = ignored;
+            rules::replace_products(conn, &site, &[product])?;
+            sites::touch_rules(conn, &site)?;
+            let scope = Scope { product_id: Some(id.clone()), reread_dates: false };
+            let cause = Cause::new("mapping", id.clone());
+            Ok(Ok(Some(ask(conn, &site, &scope, &cause, bench.at)?)))
+        })??;
+        let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
+        let found = app.flow().on_snapshot(&site, |conn, bench| view(conn, bench, &id))?;
+        let (_, product) = found.ok_or_else(|| Problem::not_found("product"))?;
+        Ok(Edited { product, recompute })
+    });
+    let edited = edited.await?;
+    if edited.recompute.as_ref().is_none_or(is_finished) {
+        return Ok(HttpResponse::Ok()
+            .insert_header(("ETag", answer::etag(&edited.product)))
+            .json(&edited));
+    }
+    Ok(HttpResponse::Accepted().json(&edited))
+}

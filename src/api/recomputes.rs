@@ -1,0 +1,46 @@
+//! What a change of rules leaves behind, and following it.
+
+use super::views::RecomputeView;
+use crate::app::App;
+use crate::store::recomputes::{self, Recompute};
+use crate::web::answer;
+use crate::web::auth::{Auth, Read};
+use crate::web::extract::{Nothing, Query};
+use crate::web::problem::Problem;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// `GET /sites/{site}/recomputes/{id}`
+pub async fn get(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let found =
+        app.blocking(move |app| Ok(app.store().read(|conn| recomputes::get(conn, &site, &id))?));
+    let recompute = found.await?.ok_or_else(|| Problem::not_found("recompute"))?;
+    Ok(answer::thing(&request, &RecomputeView::from(&recompute)))
+}
+
+/// Works a recompute off where it is small enough to wait for; answers how far it got.
+pub fn work(app: &App, asked: &Recompute) -> Result<RecomputeView, Problem> {
+    let mut recompute = asked.clone();
+    while recompute.members <= app.inline_members_max()
+        && recompute.finished_at.is_none()
+        && app.flow().recompute_batch(&recompute.site_id)?
+    {
+        let found = app.store().read(|conn| recomputes::get(conn, &asked.site_id, &asked.id))?;
+        recompute = found.unwrap_or(recompute);
+    }
+    if recompute.finished_at.is_none() {
+        app.flow().wake();
+    }
+    Ok(RecomputeView::from(&recompute))
+}
+
+/// Whether a recompute is finished.
+pub fn is_finished(view: &RecomputeView) -> bool {
+    view.done == view.members
+}

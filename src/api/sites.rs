@@ -1,0 +1,286 @@
+//! Sites.
+
+use super::recomputes::{is_finished, work};
+use super::views::RecomputeView;
+use crate::app::App;
+use crate::core::Instant;
+use crate::core::policy::Policy;
+use crate::first_start::{self, webhook_url};
+use crate::flow::process::ipn_purpose;
+use crate::flow::recompute::{Scope, ask};
+use crate::flow::settle::Cause;
+use crate::secrets::SecretError;
+use crate::store::conn::Conn;
+use crate::store::recomputes::Recompute;
+use crate::store::sites::{self, Site};
+use crate::store::{Result as Stored, StoreError, webhooks};
+use crate::web::answer::{self, IfMatch};
+use crate::web::auth::{Admin, Auth, Read};
+use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
+use crate::web::problem::{Fault, Problem};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// The longest IPN secret, in characters.
+const SECRET_CHARS_MAX: usize = 255;
+
+/// A site as it is shown.
+#[derive(Debug, Serialize)]
+struct SiteView {
+    id: String,
+    name: String,
+    kartra_time_zone: &'static str,
+    enabled: bool,
+    webhook_url: String,
+    ipn_secret_set: bool,
+    policy: Policy,
+    connection: Connection,
+}
+
+/// Whether Kartra talks to the site.
+#[derive(Debug, Serialize)]
+struct Connection {
+    state: &'static str,
+    last_webhook_at: Option<Instant>,
+    next_step: &'static str,
+}
+
+fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
+    let last_webhook_at = webhooks::last_received_at(conn, &site.id)?;
+    let (state, next_step) = match (site.enabled, last_webhook_at) {
+        (false, _) => {
+            ("disabled", "Webhooks are stored and not applied. Enable the site to catch up.")
+        }
+        (true, None) => (
+            "waiting_for_first_webhook",
+            "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then make a test purchase.",
+        ),
+        (true, Some(_)) => ("receiving", "Map the products that were discovered to levels."),
+    };
+    Ok(SiteView {
+        id: site.id.clone(),
+        name: site.name.clone(),
+        kartra_time_zone: site.kartra_time_zone.name(),
+        enabled: site.enabled,
+        webhook_url: webhook_url(conn, app.sealer(), app.base_url(), &site.id)?,
+        ipn_secret_set: site.ipn_secret.is_some(),
+        policy: site.policy.clone(),
+        connection: Connection { state, last_webhook_at, next_step },
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /sites`
+pub async fn list(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    query: Query<List>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let limit = page.limit;
+    let found = app.blocking(move |app| {
+        Ok(app.store().read(|conn| {
+            let sites = sites::list(conn, page.after_one(), page.limit)?;
+            sites.iter().map(|site| view(conn, app, site)).collect::<Stored<Vec<_>>>()
+        })?)
+    });
+    Ok(answer::page(&found.await?, limit, |site| vec![site.id.clone()]))
+}
+
+/// `GET /sites/{site}`
+pub async fn get(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let found = app.blocking(move |app| {
+        let found = app.store().read(|conn| match sites::get(conn, &id)? {
+            Some(site) => view(conn, app, &site).map(Some),
+            None => Ok(None),
+        })?;
+        found.ok_or_else(|| Problem::not_found("site"))
+    });
+    Ok(answer::thing(&request, &found.await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    id: String,
+    name: Option<String>,
+    kartra_time_zone: Option<String>,
+}
+
+/// `POST /sites`
+pub async fn create(
+    app: web::Data<App>,
+    _: Auth<Admin>,
+    body: Json<Create>,
+) -> Result<HttpResponse, Problem> {
+    let Create { id, name, kartra_time_zone } = body.0;
+    let name = name.unwrap_or_else(|| id.clone());
+    let mut faults = Vec::new();
+    let mut check = |pointer: &str, fault: Option<String>| {
+        faults.extend(fault.map(|detail| Fault { pointer: pointer.to_owned(), detail }));
+    };
+    check("/id", slug_fault(&id));
+    check("/name", name_fault(&name));
+    let zone = match kartra_time_zone.as_deref().map(zone) {
+        Some(Err(fault)) => {
+            check("/kartra_time_zone", Some(fault));
+            None
+        }
+        Some(Ok(zone)) => Some(zone),
+        None => None,
+    };
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let made = app.blocking(move |app| {
+        let mut site = first_start::new_site(&id, &name, app.clock().now());
+        site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
+        let made = app.store().write(|conn| {
+            if sites::get(conn, &site.id)?.is_some() {
+                return Ok(None);
+            }
+            first_start::make_site(conn, app.sealer(), &site)?;
+            view(conn, app, &site).map(Some)
+        })?;
+        made.ok_or_else(|| {
+            Problem::conflict("There is a site with this id already. Choose another id.")
+        })
+    });
+    let made = made.await?;
+    Ok(answer::created(&format!("/api/v1/sites/{}", made.id), &made))
+}
+
+fn zone(name: &str) -> Result<Tz, String> {
+    let hint = "must be a time zone of the IANA list, such as America/New_York";
+    name.parse().map_err(|_| hint.to_owned())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    #[serde(default, deserialize_with = "extract::present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "extract::present")]
+    kartra_time_zone: Option<String>,
+    #[serde(default, deserialize_with = "extract::present")]
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "extract::written")]
+    ipn_secret: Option<Option<String>>,
+    #[serde(default, deserialize_with = "extract::written")]
+    policy: Option<Option<Policy>>,
+}
+
+/// A site with what its change has to compute again.
+#[derive(Serialize)]
+struct Edited {
+    #[serde(flatten)]
+    site: SiteView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recompute: Option<RecomputeView>,
+}
+
+/// `PATCH /sites/{site}`
+pub async fn edit(
+    app: web::Data<App>,
+    _: Auth<Admin>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: Json<Edit>,
+) -> Result<HttpResponse, Problem> {
+    let if_match = IfMatch::of(&request);
+    let edited = app.blocking(move |app| {
+        let change = body.0;
+        let zone = check(&change)?;
+        let done = app.flow().under_lock(&id, |conn, bench| {
+            let before = view(conn, app, &bench.site)?;
+            if let Err(problem) = if_match.check(&before) {
+                return Ok(Err(problem));
+            }
+            let asked = apply(conn, app, &mut bench.site, change, zone, bench.at)?;
+            Ok(Ok((view(conn, app, &bench.site)?, asked)))
+        })?;
+        app.intake().forget_doors();
+        app.flow().wake();
+        let (site, asked) = done?;
+        let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
+        Ok(Edited { site, recompute })
+    });
+    let edited = edited.await?;
+    if edited.recompute.as_ref().is_none_or(is_finished) {
+        return Ok(HttpResponse::Ok()
+            .insert_header(("ETag", answer::etag(&edited.site)))
+            .json(&edited));
+    }
+    Ok(HttpResponse::Accepted().json(&edited))
+}
+
+/// Looks at everything that is to change, before anything does.
+fn check(change: &Edit) -> Result<Option<Tz>, Problem> {
+    let mut faults = Vec::new();
+    let mut note = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
+    if let Some(fault) = change.name.as_deref().and_then(name_fault) {
+        note("/name".to_owned(), fault);
+    }
+    let zone = change.kartra_time_zone.as_deref().map(zone).transpose();
+    let zone = zone.unwrap_or_else(|fault| {
+        note("/kartra_time_zone".to_owned(), fault);
+        None
+    });
+    if let Some(Some(secret)) = &change.ipn_secret {
+        if secret.trim().is_empty() || secret.chars().count() > SECRET_CHARS_MAX {
+            let detail =
+                format!("must be a text of 1 to {SECRET_CHARS_MAX} characters, or null for none");
+            note("/ipn_secret".to_owned(), detail);
+        }
+    }
+    if let Some(Some(policy)) = &change.policy {
+        policy
+            .faults()
+            .into_iter()
+            .for_each(|(key, detail)| note(format!("/policy/{key}"), detail));
+    }
+    if faults.is_empty() { Ok(zone) } else { Err(Problem::invalid(faults)) }
+}
+
+/// Changes a site; answers what has to be computed again.
+fn apply(
+    conn: &mut Conn,
+    app: &App,
+    site: &mut Site,
+    change: Edit,
+    zone: Option<Tz>,
+    at: Instant,
+) -> Stored<Option<Recompute>> {
+    let sealing = |error: SecretError| StoreError::Corrupt(error.to_string());
+    let before = site.clone();
+    site.name = change.name.unwrap_or_else(|| site.name.clone());
+    site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
+    site.enabled = change.enabled.unwrap_or(site.enabled);
+    site.policy = change.policy.map_or_else(|| site.policy.clone(), Option::unwrap_or_default);
+    if let Some(secret) = change.ipn_secret {
+        let seal =
+            |secret: String| app.sealer().seal(&ipn_purpose(&site.id), secret.trim().as_bytes());
+        site.ipn_secret = secret.map(seal).transpose().map_err(sealing)?;
+    }
+    let reread_dates = site.kartra_time_zone != before.kartra_time_zone;
+    site.rules_version += 1;
+    sites::update(conn, site)?;
+    if !reread_dates && site.policy == before.policy {
+        return Ok(None);
+    }
+    let scope = Scope { product_id: None, reread_dates };
+    ask(conn, &site.id, &scope, &Cause::new("settings", "site"), at).map(Some)
+}

@@ -1,0 +1,189 @@
+//! Webhooks as they came, and what an operator can do with them.
+
+use crate::app::App;
+use crate::core::Instant;
+use crate::core::event::EventId;
+use crate::flow::settle::{Cause, Touched};
+use crate::store::webhooks::{self, Filter, Status, Webhook};
+use crate::web::answer;
+use crate::web::auth::{Auth, Read, Scope, Support};
+use crate::web::extract::{Nothing, Page, Query};
+use crate::web::problem::Problem;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// A webhook as it is shown.
+#[derive(Debug, Serialize)]
+struct WebhookView {
+    id: String,
+    received_at: Instant,
+    feed: String,
+    status: String,
+    kind: Option<String>,
+    transaction_id: Option<String>,
+    product_id: Option<String>,
+    email: Option<String>,
+    reason: Option<String>,
+    changes: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+impl From<Webhook> for WebhookView {
+    fn from(webhook: Webhook) -> Self {
+        Self {
+            id: webhook.id,
+            received_at: webhook.received_at.and_utc(),
+            feed: webhook.feed,
+            status: webhook.status,
+            kind: webhook.kind,
+            transaction_id: webhook.transaction_id,
+            product_id: webhook.product_id,
+            email: webhook.email,
+            reason: webhook.reason,
+            changes: webhook.changes,
+            body: None,
+            body_base64: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    status: Option<Status>,
+    q: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /sites/{site}/webhooks`
+pub async fn list(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    site: web::Path<String>,
+    query: Query<List>,
+) -> Result<HttpResponse, Problem> {
+    let List { status, q, limit, cursor } = query.0;
+    let page = Page::of(limit, cursor.as_deref(), 1)?;
+    let limit = page.limit;
+    let filter = Filter {
+        status,
+        q: q.map(|q| q.replace('\0', "")),
+        before: page.after_one().map(str::to_owned),
+    };
+    let found = app.blocking(move |app| {
+        Ok(app.flow().on_snapshot(&site, |conn, _| webhooks::list(conn, &site, &filter, limit))?)
+    });
+    let views: Vec<WebhookView> = found.await?.into_iter().map(WebhookView::from).collect();
+    Ok(answer::page(&views, limit, |webhook| vec![webhook.id.clone()]))
+}
+
+/// `GET /sites/{site}/webhooks/{id}`: with its body, for a key that may see bodies.
+pub async fn get(
+    app: web::Data<App>,
+    auth: Auth<Read>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let (webhook, body) = load(&app, site, id).await?;
+    let mut view = WebhookView::from(webhook);
+    if auth.scope >= Scope::Support {
+        match String::from_utf8(body) {
+            Ok(text) => view.body = Some(text),
+            Err(other) => view.body_base64 = Some(STANDARD.encode(other.as_bytes())),
+        }
+    }
+    Ok(answer::thing(&request, &view))
+}
+
+async fn load(app: &App, site: String, id: String) -> Result<(Webhook, Vec<u8>), Problem> {
+    let found = app.blocking(move |app| {
+        let found = app.flow().on_snapshot(&site, |conn, _| webhooks::get(conn, &site, &id))?;
+        found.ok_or_else(|| Problem::not_found("webhook"))
+    });
+    found.await
+}
+
+/// `POST /sites/{site}/webhooks/{id}/replay`: it is judged and applied again.
+pub async fn replay(
+    app: web::Data<App>,
+    _: Auth<Support>,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let discarded = "The webhook was discarded. Restore it, which applies it as well.";
+    again(&app, path.into_inner(), |status| status != Status::Discarded.as_str(), discarded).await
+}
+
+/// `POST /sites/{site}/webhooks/{id}/restore`: a discarded webhook counts again.
+pub async fn restore(
+    app: web::Data<App>,
+    _: Auth<Support>,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let standing = "The webhook is not discarded. Replay it to apply it again.";
+    again(&app, path.into_inner(), |status| status == Status::Discarded.as_str(), standing).await
+}
+
+async fn again(
+    app: &App,
+    (site, id): (String, String),
+    may: fn(&str) -> bool,
+    else_say: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let key = (site.clone(), id.clone());
+    let applied = app.blocking(move |app| {
+        app.flow().under_lock(&site, |conn, bench| {
+            let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
+                return Ok(Err(Problem::not_found("webhook")));
+            };
+            if !may(&webhook.status) {
+                return Ok(Err(Problem::conflict(else_say)));
+            }
+            webhooks::make_due(conn, &site, &id, bench.at)?;
+            Ok(Ok(()))
+        })??;
+        Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)
+    });
+    applied.await?;
+    let (webhook, _) = load(app, key.0, key.1).await?;
+    Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
+}
+
+/// `POST /sites/{site}/webhooks/{id}/discard`: it is no observation any more, until restored.
+pub async fn discard(
+    app: web::Data<App>,
+    _: Auth<Support>,
+    path: web::Path<(String, String)>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, id) = path.into_inner();
+    let key = (site.clone(), id.clone());
+    let discarded = app.blocking(move |app| {
+        app.flow().under_lock(&site, |conn, bench| {
+            let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
+                return Ok(Err(Problem::not_found("webhook")));
+            };
+            webhooks::discard(conn, &site, &id)?;
+            let mut touched = Touched::default();
+            if let Some(event) = webhook.event_id {
+                let webhook = Some(id.clone());
+                let cause = Cause { kind: "discard", id: id.clone(), webhook };
+                touched.events.insert(EventId(event), cause);
+            }
+            app.flow().settle(conn, bench, touched)?;
+            Ok(Ok(()))
+        })?
+    });
+    discarded.await?;
+    let (webhook, _) = load(&app, key.0, key.1).await?;
+    Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
+}

@@ -1,0 +1,72 @@
+//! `latchkey serve`: the daemon.
+
+use crate::app::{self, Options, Running};
+use crate::first_start::{DEFAULT_SITE, webhook_url};
+use crate::settings::Settings;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Run the daemon.
+#[derive(Debug, Default, clap::Args)]
+pub struct Serve {
+    /// Address to listen on, over `server.bind`
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<SocketAddr>,
+}
+
+impl Serve {
+    /// What the flags say over the settings.
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let bind = self.bind.map(|bind| ("server.bind".to_owned(), bind.to_string()));
+        bind.into_iter().collect()
+    }
+
+    /// Serves until it is told to stop.
+    pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
+        actix_web::rt::System::new().block_on(async {
+            // The signals are caught before anything can be in flight.
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let running = app::start(settings, &Options::default())?;
+            greet(&running)?;
+            let stop = async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            };
+            running.until(stop).await?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// Tells an operator where everything is, and what to do with it.
+fn greet(running: &Running) -> anyhow::Result<()> {
+    let app = &running.app;
+    let base = app.base_url();
+    let url = app.store().read(|conn| webhook_url(conn, app.sealer(), base, DEFAULT_SITE))?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Latchkey runs at {base}/ (API under {base}/api/v1)")?;
+    writeln!(out, "Webhook URL to paste into Kartra: {url}")?;
+    if is_loopback(base) {
+        writeln!(
+            out,
+            "  This address is loopback: Kartra cannot reach it. Put a reverse proxy before it and set server.public_url."
+        )?;
+    }
+    if let Some(made) = &running.first {
+        writeln!(out, "Admin key: written to {}", made.admin_key_file.display())?;
+        if out.is_terminal() {
+            writeln!(out, "  {}", made.admin_key)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn is_loopback(base: &str) -> bool {
+    ["//127.", "//localhost", "//[::1]"].iter().any(|loopback| base.contains(loopback))
+}

@@ -1,0 +1,208 @@
+//! The webhook route and the committer behind it.
+//!
+//! A request is capped, read, masked and put into a queue; one thread takes what has gathered there,
+//! commits it in one transaction and answers each only after COMMIT has returned. There is no timer:
+//! while one group commits, the next one gathers.
+//!
+//! Absences that tests check: nothing is answered 200 before its commit; no secret is stored in
+//! clear; the queue never grows past its limit.
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::core::event::Observation;
+use crate::core::kartra::{mask_secret, read};
+use crate::flow::Flow;
+use crate::flow::process::{Judgement, expected_mac, ipn_purpose, judge};
+use crate::secrets;
+use crate::store::webhooks::{NewWebhook, Status};
+use crate::store::{sites, webhooks};
+use crate::web::extract::read_body;
+use crate::web::problem::Problem;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// The largest webhook body, in bytes.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How much intake holds and commits at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Webhooks that wait for their commit.
+    pub queue_rows_max: usize,
+    /// Webhooks in one commit.
+    pub batch_rows_max: usize,
+    /// Bytes of bodies in one commit; one body is always taken.
+    pub batch_bytes_max: usize,
+    /// Seconds that a body may take to arrive.
+    pub body_seconds_max: u64,
+}
+
+/// What intake has to know of a site.
+#[derive(Debug, Clone)]
+struct Door {
+    site_id: String,
+    /// The MAC of the site's IPN secret; `None` where none is set.
+    expected: Option<Vec<u8>>,
+}
+
+/// The way in.
+pub struct Intake {
+    clock: Clock,
+    limits: Limits,
+    queue: mpsc::Sender<Waiting>,
+    /// The doors by the hash of their token.
+    doors: Mutex<HashMap<[u8; 32], Door>>,
+}
+
+struct Waiting {
+    row: NewWebhook,
+    done: oneshot::Sender<bool>,
+}
+
+impl Intake {
+    /// Starts the committer. It ends when the intake is dropped and the queue is empty.
+    pub fn start(flow: &Arc<Flow>, limits: Limits) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, waiting) = mpsc::channel(limits.queue_rows_max);
+        let clock = flow.clock().clone();
+        let flow = Arc::clone(flow);
+        let committer = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || commit_groups(&flow, waiting, limits))?;
+        let intake = Self { clock, limits, queue, doors: Mutex::default() };
+        Ok((intake, committer))
+    }
+
+    /// Forgets what is known of the sites, after one has changed.
+    pub fn forget_doors(&self) {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn known_door(&self, hash: &[u8; 32]) -> Option<Door> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+}
+
+/// Takes what has gathered, commits it, answers, and begins again.
+fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limits) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut bytes = first.row.body.len();
+        let mut group = vec![first];
+        while group.len() < limits.batch_rows_max && bytes < limits.batch_bytes_max {
+            let Ok(next) = waiting.try_recv() else { break };
+            bytes += next.row.body.len();
+            group.push(next);
+        }
+        let (rows, done): (Vec<NewWebhook>, Vec<_>) =
+            group.into_iter().map(|waiting| (waiting.row, waiting.done)).unzip();
+        let committed = flow.store().write(|conn| webhooks::insert(conn, &rows));
+        if let Err(error) = &committed {
+            tracing::error!(%error, webhooks = rows.len(), "webhooks could not be stored");
+        }
+        for done in done {
+            // A sender that hung up has had its webhook stored all the same.
+            let _ = done.send(committed.is_ok());
+        }
+        flow.wake();
+    }
+}
+
+/// `POST /hooks/kartra/{token}`: stored and committed, whatever it says; applied afterwards.
+pub async fn receive(
+    app: web::Data<App>,
+    token: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let intake = app.intake();
+    let door = door(&app, &token).await?;
+    let body = read_body(payload, WEBHOOK_BODY_BYTES_MAX, intake.limits.body_seconds_max).await?;
+    let (row, judgement) = row(&app, &door, &body);
+    let webhook_id = row.id.clone();
+    let (done, committed) = oneshot::channel();
+    let full = |_| {
+        Problem::unavailable(
+            "More webhooks are in flight than the bound. Send it again in a moment.",
+        )
+    };
+    intake.queue.try_send(Waiting { row, done }).map_err(full)?;
+    if committed.await != Ok(true) {
+        return Err(Problem::unavailable(
+            "The webhook could not be stored. Send it again in a moment.",
+        ));
+    }
+    let answer = json!({ "webhook_id": webhook_id, "reading": judgement.reading() });
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// `GET` on the URL: somebody looks whether it is the right one.
+pub async fn greet(app: web::Data<App>, token: web::Path<String>) -> Result<HttpResponse, Problem> {
+    door(&app, &token).await?;
+    let line = "This is a Latchkey webhook URL: paste it into Kartra, which posts to it.\n";
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(line))
+}
+
+/// The door that a token opens. Only the token's hash is ever compared or looked up.
+async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
+    let hash = secrets::hash(token);
+    if let Some(door) = app.intake().known_door(&hash) {
+        return Ok(door);
+    }
+    let found = app.blocking(move |app| {
+        let site = app.store().read(|conn| match sites::site_of_hook(conn, &hash)? {
+            Some(site_id) => sites::get(conn, &site_id),
+            None => Ok(None),
+        })?;
+        let site = site.ok_or_else(|| Problem::not_found("webhook URL"))?;
+        let expected = expected_mac(app.sealer(), &site)?;
+        Ok(Door { site_id: site.id, expected })
+    });
+    let door = found.await?;
+    let mut doors = app.intake().doors.lock().unwrap_or_else(PoisonError::into_inner);
+    doors.insert(hash, door.clone());
+    Ok(door)
+}
+
+/// What is stored of a body, and how it reads.
+fn row(app: &App, door: &Door, body: &[u8]) -> (NewWebhook, Judgement) {
+    let reading = read(body);
+    let purpose = ipn_purpose(&door.site_id);
+    let mac = |secret: &String| app.sealer().mac(&purpose, secret.as_bytes());
+    let secret_mac = reading.secret.as_ref().map(mac);
+    let feed = reading.feed;
+    let judgement = judge(reading, secret_mac.as_deref(), door.expected.as_deref());
+    let now = app.intake().clock.now().naive_utc();
+    let (status, says, reason): (Status, Option<(&Observation, i16)>, Option<String>) =
+        match &judgement {
+            Judgement::Says(observation, vouched) => {
+                (Status::Pending, Some((observation.as_ref(), vouched.rank())), None)
+            }
+            Judgement::Unreadable(why) => (Status::Unreadable, None, Some(why.clone())),
+            Judgement::Rejected(why) => (Status::Rejected, None, Some(why.clone())),
+        };
+    let said = says.map(|(observation, _)| observation);
+    let person = said.map(|said| &said.person);
+    let email = person.and_then(|p| p.profile_email.as_ref().or(p.transaction_email.as_ref()));
+    let row = NewWebhook {
+        site_id: door.site_id.clone(),
+        id: crate::ids::new(),
+        received_at: now,
+        feed: feed.as_str(),
+        status: status.as_str(),
+        kind: said.map(|said| said.kind.as_str()),
+        transaction_id: said.and_then(|said| said.transaction_id.clone()),
+        product_id: said.and_then(|said| said.product_id.clone()),
+        email: email.cloned(),
+        reason,
+        changes: 0,
+        body_hash: secrets::body_hash(body).to_vec(),
+        body: mask_secret(body),
+        secret_mac,
+        attempts: 0,
+        next_attempt_at: says.map(|_| now),
+        vouched: says.map(|(_, rank)| rank),
+    };
+    (row, judgement)
+}

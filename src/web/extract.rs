@@ -1,0 +1,201 @@
+//! Bodies and queries: what cannot be read is refused with a word on what to do.
+
+use super::problem::{Fault, Problem};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// The largest body that the API reads, in bytes.
+pub const API_BODY_BYTES_MAX: usize = 256 * 1024;
+/// How long a body may take to arrive, in seconds.
+const BODY_SECONDS_MAX: u64 = 30;
+/// Items on a page when nothing else is asked for.
+const PAGE_ITEMS: i64 = 50;
+/// Items on a page at most.
+const PAGE_ITEMS_MAX: i64 = 500;
+
+/// Reads a body, but no more than `bytes_max` of it and no longer than `seconds_max`.
+pub async fn read_body(
+    payload: web::Payload,
+    bytes_max: usize,
+    seconds_max: u64,
+) -> Result<Vec<u8>, Problem> {
+    let reading = collect(payload, bytes_max);
+    let read = actix_web::rt::time::timeout(Duration::from_secs(seconds_max), reading).await;
+    read.unwrap_or_else(|_| Err(Problem::too_slow()))
+}
+
+async fn collect(mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::malformed("The body broke off. Send it again."))?;
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Problem::too_large(bytes_max));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A JSON body: malformed is 400, wrong content (unknown fields included) is 422.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let payload = payload.await.map_err(|_| Problem::internal())?;
+            let body = read_body(payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
+            parse(&body).map(Json)
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Two steps, so that a body that is no JSON is never taken for one with wrong content.
+    let value: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let pointer =
+            if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+        Problem::invalid(vec![Fault { pointer, detail: error.inner().to_string() }])
+    })
+}
+
+/// A query string: a parameter that is unknown, missing or unreadable is 400.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = serde_urlencoded::from_str(request.query_string());
+        ready(
+            read.map(Query)
+                .map_err(|error| Problem::malformed(format!("The query cannot be read: {error}."))),
+        )
+    }
+}
+
+/// No query parameters at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Which page of a list: serde cannot flatten and refuse unknown keys at once, so each list names
+/// `limit` and `cursor` itself and makes a page of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// How many items.
+    pub limit: i64,
+    /// Where the page begins: the key of the item before it.
+    pub after: Option<Vec<String>>,
+}
+
+impl Page {
+    /// Reads `limit` and `cursor`; a cursor is what a list gave, of as many parts as it has keys.
+    pub fn of(limit: Option<i64>, cursor: Option<&str>, parts: usize) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or(PAGE_ITEMS);
+        if !(1..=PAGE_ITEMS_MAX).contains(&limit) {
+            return Err(Problem::malformed(format!("limit must be from 1 to {PAGE_ITEMS_MAX}.")));
+        }
+        let after = cursor.map(|cursor| read_cursor(cursor, parts)).transpose()?;
+        Ok(Self { limit, after })
+    }
+
+    /// The key of the item before the page, where it has one part.
+    #[must_use]
+    pub fn after_one(&self) -> Option<&str> {
+        self.after.as_ref().and_then(|parts| parts.first()).map(String::as_str)
+    }
+}
+
+fn read_cursor(cursor: &str, parts: usize) -> Result<Vec<String>, Problem> {
+    let read = || {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let read: Vec<String> = serde_json::from_slice(&bytes).ok()?;
+        (read.len() == parts).then_some(read)
+    };
+    read()
+        .ok_or_else(|| Problem::malformed("cursor must be a next_cursor that this list has given."))
+}
+
+/// The cursor that leads to the page after an item with this key.
+#[must_use]
+pub fn cursor(key: &[String]) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}
+
+/// A key part out of a cursor, as an instant of the database.
+pub fn instant(text: &str) -> Result<chrono::NaiveDateTime, Problem> {
+    text.parse()
+        .map_err(|_| Problem::malformed("cursor must be a next_cursor that this list has given."))
+}
+
+/// Tells a written `null` from an absent key.
+pub fn written<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A key that may be absent, but not `null`.
+pub fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// An id of Kartra's: text, or a number as their own pages show it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
+pub struct KartraId(pub String);
+
+impl TryFrom<serde_json::Value> for KartraId {
+    type Error = String;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, String> {
+        use crate::core::kartra::values::ID_BYTES_MAX;
+        let id = match value {
+            serde_json::Value::String(text) => text.trim().to_owned(),
+            serde_json::Value::Number(number) if number.is_u64() => number.to_string(),
+            _ => return Err("must be an id: a text or a whole number".to_owned()),
+        };
+        let plain = !id.is_empty() && !id.chars().any(char::is_control);
+        if !plain || id.len() > ID_BYTES_MAX || id.bytes().all(|b| b == b'0') {
+            return Err(format!("must be an id of 1 to {ID_BYTES_MAX} bytes that is not 0"));
+        }
+        Ok(Self(id))
+    }
+}
+
+/// Whether a text can be a name to show: not empty, not over-long, no control characters.
+pub fn name_fault(name: &str) -> Option<String> {
+    let max = crate::core::kartra::values::NAME_CHARS_MAX;
+    let fits = !name.trim().is_empty()
+        && name.chars().count() <= max
+        && !name.chars().any(char::is_control);
+    (!fits).then(|| format!("must be a text of 1 to {max} characters"))
+}
+
+/// Whether a text can be the id of a site or a level.
+pub fn slug_fault(id: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let fits = id.len() <= 63 && id.starts_with(first) && id.chars().all(inner);
+    (!fits).then(|| {
+        "must be 1 to 63 of a–z, 0–9, - and _, beginning with a letter or digit".to_owned()
+    })
+}

@@ -1,0 +1,7 @@
+//! What the surfaces share: problems, who is asking, bodies and queries, answers, health.
+
+pub mod answer;
+pub mod auth;
+pub mod extract;
+pub mod health;
+pub mod problem;
