@@ -5,7 +5,7 @@
 //! checking what was recorded.
 
 use super::Instant;
-use super::event::{Event, Kind, LeadKey};
+use super::event::{Event, EventId, Kind, LeadKey};
 use super::grant::{Folded, Grant, Reason, Rules, Verdict, judge};
 use super::link::{Link, Outline, PurchaseId, join, link};
 use super::member::{Override, OverrideKind, current_email};
@@ -272,8 +272,8 @@ pub struct Picture {
     pub leads: BTreeMap<LeadKey, Option<String>>,
     /// What each purchase gives.
     pub purchases: BTreeMap<PurchaseId, Folded>,
-    /// Which purchase each money event belongs to, in the order of the events that were given.
-    pub belongs: Vec<Option<PurchaseId>>,
+    /// Which purchase each money event belongs to; an unmatched one that names none is left out.
+    pub belongs: BTreeMap<EventId, PurchaseId>,
 }
 
 impl Picture {
@@ -285,6 +285,8 @@ impl Picture {
         let money: Vec<Event> =
             seen.iter().filter(|event| event.kind() != Kind::Other).cloned().collect();
         let (purchases, belongs) = purchases(&money);
+        let belongs = money.into_iter().map(|event| event.id).zip(belongs);
+        let belongs = belongs.filter_map(|(event, purchase)| Some((event, purchase?))).collect();
         let folded = purchases.values().filter_map(|purchase| judge(purchase, rules));
         Self {
             leads: emails(&seen),

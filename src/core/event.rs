@@ -241,6 +241,13 @@ impl EventId {
             None => Self(format!("{kind}:{webhook_id}")),
         }
     }
+
+    /// The kind and, of a money event, the transaction that the identity is made of.
+    #[must_use]
+    pub fn parts(&self) -> (Option<Kind>, Option<&str>) {
+        let (kind, transaction) = self.0.split_once(':').unzip();
+        (kind.and_then(Kind::from_word), transaction)
+    }
 }
 
 /// What all observations of one event say together.

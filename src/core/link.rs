@@ -5,7 +5,7 @@
 //! reversal that names neither is *loose* and joins by its lead, see [`join`].
 
 use super::Instant;
-use super::event::{Event, Kind, LeadKey, TransactionOrder};
+use super::event::{Event, EventId, Kind, LeadKey, TransactionOrder};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -158,8 +158,8 @@ pub struct Outline {
     pub lead: LeadKey,
     /// Its earliest payment.
     pub started_at: Instant,
-    /// The transaction of that payment.
-    pub first_transaction_id: String,
+    /// That payment.
+    pub first_payment: EventId,
     /// Its terms in order.
     pub terms: Vec<TermOutline>,
 }
@@ -196,8 +196,8 @@ pub fn join<'a>(
         .into_iter()
         .filter(|purchase| fits(purchase))
         .max_by_key(|purchase| {
-            let first = TransactionOrder::of(Some(&purchase.first_transaction_id));
-            (purchase.started_at, first, &purchase.id)
+            let (kind, transaction) = purchase.first_payment.parts();
+            (purchase.started_at, TransactionOrder::of(transaction), kind)
         })
         .map(|purchase| purchase.id.clone())
 }

@@ -161,8 +161,8 @@ pub struct Purchase {
     pub status: Status,
     /// Its earliest payment.
     pub started_at: Instant,
-    /// The transaction of that payment.
-    pub first_transaction_id: String,
+    /// That payment.
+    pub first_payment: EventId,
     /// Its terms in order; never empty.
     pub terms: Vec<Term>,
 }
@@ -183,7 +183,7 @@ impl Purchase {
             lead: owner(&events)?,
             status: walk.status?,
             started_at: first.occurred_at,
-            first_transaction_id: first.said.transaction_id.clone().unwrap_or_default(),
+            first_payment: first.id.clone(),
             terms: walk.terms,
         })
     }
@@ -195,7 +195,7 @@ impl Purchase {
             id: self.id.clone(),
             lead: self.lead.clone(),
             started_at: self.started_at,
-            first_transaction_id: self.first_transaction_id.clone(),
+            first_payment: self.first_payment.clone(),
             terms: self.terms.iter().map(|term| term.outline.clone()).collect(),
         }
     }

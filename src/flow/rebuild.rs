@@ -9,7 +9,7 @@ use super::recompute::touch_members;
 use super::settle::{Bench, Cause, Touched, settle};
 use super::{Flow, FlowError};
 use crate::core::access::Picture;
-use crate::core::event::{Event, EventId, Kind};
+use crate::core::event::{Event, EventId};
 use crate::core::kartra::read;
 use crate::store::conn::Conn;
 use crate::store::{Result, StoreError, events, members, overrides, purchases, webhooks};
@@ -193,9 +193,6 @@ fn compare_events(
     let recorded = events::all(conn, &bench.site.id)?;
     let mut recorded: BTreeMap<EventId, events::Stored> =
         recorded.into_iter().map(|stored| (stored.event.id.clone(), stored)).collect();
-    let money = should.iter().filter(|event| event.kind() != Kind::Other);
-    let purchases: BTreeMap<&EventId, &Option<_>> =
-        money.map(|event| &event.id).zip(&picture.belongs).collect();
     let mut say = |id: &EventId, detail: &str| {
         found.push(Discrepancy { what: "event", id: id.0.clone(), detail: detail.to_owned() });
     };
@@ -204,8 +201,7 @@ fn compare_events(
             None => say(&event.id, "is not recorded"),
             Some(stored) if stored.event != *event => say(&event.id, "says something else"),
             Some(stored) => {
-                let purchase = purchases.get(&event.id).copied().and_then(Option::as_ref);
-                if stored.purchase.as_ref() != purchase {
+                if stored.purchase.as_ref() != picture.belongs.get(&event.id) {
                     say(&event.id, "belongs to another purchase");
                 }
             }

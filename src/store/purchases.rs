@@ -5,7 +5,7 @@ use super::schema::{purchase_terms, purchases};
 use super::webhooks::Status;
 use super::{IN_MAX, INSERT_MAX, Result, from_json, stored, to_json};
 use crate::core::Instant;
-use crate::core::event::LeadKey;
+use crate::core::event::{EventId, LeadKey};
 use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, TermOutline};
 use chrono::NaiveDateTime;
@@ -32,7 +32,7 @@ struct Row {
     price_point: Option<String>,
     status: String,
     started_at: NaiveDateTime,
-    first_transaction_id: String,
+    first_payment: String,
     terms: String,
     folded: String,
     standing: String,
@@ -52,7 +52,7 @@ impl Row {
             price_point: folded.price_point.clone(),
             status: folded.status.as_str().to_owned(),
             started_at: stored(outline.started_at),
-            first_transaction_id: outline.first_transaction_id.clone(),
+            first_payment: outline.first_payment.0.clone(),
             terms: to_json("a purchase's terms", &outline.terms)?,
             folded: to_json("a purchase", folded)?,
             standing: standing.as_str().to_owned(),
@@ -66,7 +66,7 @@ impl Row {
             id: PurchaseId(self.id),
             lead: LeadKey(self.lead_key),
             started_at: self.started_at.and_utc(),
-            first_transaction_id: self.first_transaction_id,
+            first_payment: EventId(self.first_payment),
             terms: from_json::<Vec<TermOutline>>("a purchase's terms", &self.terms)?,
         };
         let standing = Status::from_word(&self.standing).unwrap_or(Status::Held);

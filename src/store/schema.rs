@@ -94,7 +94,7 @@ diesel::table! {
         price_point -> Nullable<Text>,
         status -> Text,
         started_at -> Timestamp,
-        first_transaction_id -> Text,
+        first_payment -> Text,
         terms -> Text,
         folded -> Text,
         standing -> Text,

@@ -101,7 +101,7 @@ CREATE TABLE purchases (
     price_point TEXT,
     status TEXT NOT NULL,
     started_at TIMESTAMP NOT NULL,
-    first_transaction_id TEXT NOT NULL,
+    first_payment TEXT NOT NULL,
     terms TEXT NOT NULL,
     -- What it gives: grants, blocks, hold.
     folded TEXT NOT NULL,

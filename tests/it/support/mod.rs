@@ -1,0 +1,279 @@
+//! What the tests stand on: a whole Latchkey inside the test, on either database, with a clock of
+//! the test's own and a flow that works when it is told to.
+//!
+//! A test never sleeps to wait: [`TestApp::drain`] works until nothing is due.
+
+mod database;
+mod reply;
+
+pub use database::Database;
+pub use reply::Reply;
+
+use chrono::{DateTime, Utc};
+use latchkey::app::{self, App, Options};
+use latchkey::clock::Clock;
+use latchkey::flow::rebuild;
+use latchkey::settings::Settings;
+use serde_json::Value;
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// The admin key that every test application accepts.
+pub const ADMIN_KEY: &str = "lk_test_admin_key";
+/// Where the clock of a test stands at first.
+pub const START: &str = "2026-01-01T00:00:00Z";
+
+/// Makes one test for each database out of a function that takes a [`TestApp`].
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($(#[$meta:meta])* fn $name:ident($app:ident: &TestApp) $body:block)*) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every test needs all that its file imports")]
+            use super::*;
+
+            fn story($app: &$crate::support::TestApp) $body
+
+            #[test]
+            fn on_sqlite() {
+                let app = $crate::support::TestApp::start($crate::support::Database::sqlite());
+                story(&app);
+                app.is_as_the_events_say();
+            }
+
+            #[test]
+            fn on_postgres() {
+                if let Some(database) = $crate::support::Database::postgres() {
+                    let app = $crate::support::TestApp::start(database);
+                    story(&app);
+                    app.is_as_the_events_say();
+                }
+            }
+        }
+    )*};
+}
+
+/// An instant out of RFC 3339.
+pub fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an instant")
+}
+
+/// A Latchkey that runs inside the test.
+pub struct TestApp {
+    /// The parts.
+    pub app: App,
+    /// The test's own clock.
+    pub clock: Clock,
+    base: String,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+    _data: TempDir,
+    _database: Database,
+}
+
+impl TestApp {
+    /// Starts one on a fresh database.
+    pub fn start(database: Database) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    /// Starts one with settings of its own, as (key, value).
+    pub fn start_with(database: Database, more: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let directory = data.path().display().to_string();
+        let url = database.url(data.path());
+        let mut overrides: Vec<(String, String)> = vec![
+            ("data_dir".into(), directory),
+            ("database.url".into(), url),
+            ("server.bind".into(), "127.0.0.1:0".into()),
+            ("server.workers".into(), "1".into()),
+            ("admin.key".into(), ADMIN_KEY.into()),
+        ];
+        overrides.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let no_file = data.path().join("no-such-file.toml");
+        let settings = Settings::load_from(None, &no_file, [], &overrides).expect("settings");
+        let clock = Clock::manual(instant(START));
+        let options = Options { clock: clock.clone(), idle_flow: true };
+        let (tell, told) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let running = app::start(&settings, &options).expect("started");
+                tell.send((running.app.clone(), running.address)).expect("told");
+                let stopped = async { drop(stopped.await) };
+                running.until(stopped).await.expect("stopped");
+            });
+        });
+        let (app, address) = told.recv().expect("running");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self {
+            app,
+            clock,
+            base: format!("http://{address}"),
+            client,
+            runtime,
+            stop: Some(stop),
+            server: Some(server),
+            _data: data,
+            _database: database,
+        }
+    }
+
+    /// The webhook URL of the default site, without the base.
+    pub fn hook(&self) -> String {
+        self.hook_of("default")
+    }
+
+    /// The webhook URL of a site, without the base.
+    pub fn hook_of(&self, site: &str) -> String {
+        let found = self.get(&format!("/api/v1/sites/{site}"));
+        let url = found.json["webhook_url"].as_str().expect("a webhook URL").to_owned();
+        url[url.find("/hooks/").expect("a hook")..].to_owned()
+    }
+
+    /// Posts a body to the default site, as Kartra would; it is stored, not yet applied.
+    pub fn receives(&self, body: impl Into<Vec<u8>>) -> Reply {
+        let hook = self.hook();
+        self.post_raw(&hook, body)
+    }
+
+    /// Posts bytes without a key.
+    pub fn post_raw(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
+        self.send(self.client.post(format!("{}{path}", self.base)).body(body.into()))
+    }
+
+    /// Works until nothing is due.
+    pub fn drain(&self) {
+        self.app.flow().drain().expect("drained");
+    }
+
+    /// Moves the clock on, and works off what that made due.
+    pub fn at(&self, instant: DateTime<Utc>) {
+        self.clock.set(instant);
+        self.drain();
+    }
+
+    /// Asks with the admin key.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send(self.client.get(format!("{}{path}", self.base)).bearer_auth(ADMIN_KEY))
+    }
+
+    /// Writes JSON with the admin key.
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(
+            self.client
+                .post(format!("{}{path}", self.base))
+                .bearer_auth(ADMIN_KEY)
+                .body(body.to_string()),
+        )
+    }
+
+    /// Merges JSON with the admin key.
+    pub fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send(
+            self.client
+                .patch(format!("{}{path}", self.base))
+                .bearer_auth(ADMIN_KEY)
+                .body(body.to_string()),
+        )
+    }
+
+    /// Deletes with the admin key.
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send(self.client.delete(format!("{}{path}", self.base)).bearer_auth(ADMIN_KEY))
+    }
+
+    /// Any request at all; `edit` is given the builder.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        edit: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Reply {
+        let method = method.parse().expect("a method");
+        self.send(edit(self.client.request(method, format!("{}{path}", self.base))))
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        self.runtime.block_on(async { Reply::read(request.send().await.expect("an answer")).await })
+    }
+
+    /// Makes a level on the default site.
+    pub fn level(&self, id: &str) {
+        let made = self.post("/api/v1/sites/default/levels", &serde_json::json!({ "id": id }));
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    /// Maps a product to a level on the default site; answers the mapping.
+    pub fn map(&self, mapping: &Value) -> Value {
+        let made = self.post("/api/v1/sites/default/mappings", mapping);
+        assert_eq!(made.status, 201, "{made:?}");
+        made.json
+    }
+
+    /// The access of an address on the default site, as the API gives it.
+    pub fn access_of(&self, email: &str) -> Value {
+        let found = self.get(&format!("/api/v1/sites/default/members/{email}/access"));
+        assert_eq!(found.status, 200, "{found:?}");
+        found.json
+    }
+
+    /// The access of an address at an instant.
+    pub fn access_at(&self, email: &str, at: DateTime<Utc>) -> Value {
+        let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let found = self.get(&format!("/api/v1/sites/default/members/{email}/access?at={at}"));
+        assert_eq!(found.status, 200, "{found:?}");
+        found.json
+    }
+
+    /// The names of the levels that an address holds now.
+    pub fn levels_of(&self, email: &str) -> Vec<String> {
+        names(&self.access_of(email))
+    }
+
+    /// Every change of the default site's feed.
+    pub fn changes(&self) -> Vec<Value> {
+        let found = self.get("/api/v1/sites/default/changes?limit=500");
+        found.json["items"].as_array().expect("items").clone()
+    }
+
+    /// The webhooks of the default site, newest first.
+    pub fn webhooks(&self) -> Vec<Value> {
+        let found = self.get("/api/v1/sites/default/webhooks?limit=500");
+        found.json["items"].as_array().expect("items").clone()
+    }
+
+    /// Nothing is recorded that the events do not say, on any site.
+    pub fn is_as_the_events_say(&self) {
+        self.drain();
+        let sites = self.get("/api/v1/sites?limit=500");
+        for site in sites.json["items"].as_array().expect("items") {
+            if site["enabled"] == true {
+                let found = rebuild::check(self.app.flow(), site["id"].as_str().expect("an id"));
+                assert_eq!(found.expect("checked"), [], "rebuild --check");
+            }
+        }
+    }
+}
+
+/// The names of the levels in an answer about access.
+pub fn names(access: &Value) -> Vec<String> {
+    let levels = access["levels"].as_array().expect("levels");
+    levels.iter().map(|held| held["level"].as_str().expect("a level").to_owned()).collect()
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        // The server ends by itself; it still holds the store until then, so nothing is joined here
+        // that would wait for our own handle on it.
+        drop(self.server.take());
+    }
+}
