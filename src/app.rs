@@ -10,7 +10,7 @@ use crate::web::auth::Remembered;
 use crate::web::health::{self, Probe};
 use crate::web::problem::Problem;
 use crate::{api, first_start};
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service, ServiceResponse};
 use actix_web::{HttpResponse, HttpServer, web};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
@@ -97,7 +97,8 @@ impl App {
         let app = self.clone();
         match web::block(move || work(&app)).await {
             Ok(done) => done,
-            Err(_) => Err(Problem::unavailable("The server is stopping. Try again in a moment.")),
+            // The use case panicked, or the server is stopping: nothing of it was committed.
+            Err(_) => Err(Problem::internal()),
         }
     }
 }
@@ -182,6 +183,19 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
+            .wrap_fn(|request, service| {
+                let refused = holds_nul(request.path(), request.query_string());
+                let began = std::time::Instant::now();
+                let answer = (!refused).then(|| service.call(request));
+                async move {
+                    let answer = answer.ok_or_else(|| {
+                        Problem::malformed("The address must not hold the character U+0000.")
+                    });
+                    let answer = answer?.await?;
+                    note(&answer, began.elapsed());
+                    Ok(answer)
+                }
+            })
             .route("/", web::get().to(welcome))
             .route("/livez", web::get().to(health::livez))
             .route("/readyz", web::get().to(health::readyz))
@@ -207,6 +221,20 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// PostgreSQL cannot look for a NUL, and nothing has one in its name.
+fn holds_nul(path: &str, query: &str) -> bool {
+    path.contains("%00") || query.contains("%00")
+}
+
+/// One line a request, by its route: the path itself may hold a token or an address.
+fn note(answer: &ServiceResponse, took: Duration) {
+    let request = answer.request();
+    let route = request.match_pattern().unwrap_or_default();
+    let status = answer.status().as_u16();
+    let micros = took.as_micros();
+    tracing::debug!(method = %request.method(), route, status, micros, "answered");
 }
 
 /// The resource is there, but does not take the method.

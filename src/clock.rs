@@ -32,12 +32,11 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that may ask for the time")]
     #[must_use]
     pub fn now(&self) -> Instant {
-        match &self.set {
-            Some(micros) => instant(micros.load(Ordering::SeqCst)),
-            None => {
-                let now = chrono::Utc::now();
-                now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
-            }
+        if let Some(micros) = &self.set {
+            instant(micros.load(Ordering::SeqCst))
+        } else {
+            let now = chrono::Utc::now();
+            now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
         }
     }
 

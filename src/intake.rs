@@ -21,6 +21,7 @@ use crate::web::problem::Problem;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
@@ -98,16 +99,23 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
         }
         let (rows, done): (Vec<NewWebhook>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.row, waiting.done)).unzip();
-        let committed = flow.store().write(|conn| webhooks::insert(conn, &rows));
-        if let Err(error) = &committed {
-            tracing::error!(%error, webhooks = rows.len(), "webhooks could not be stored");
-        }
+        let stored = commit(flow, &rows);
         for done in done {
             // A sender that hung up has had its webhook stored all the same.
-            let _ = done.send(committed.is_ok());
+            let _ = done.send(stored);
         }
         flow.wake();
     }
+}
+
+/// Commits one group; answers whether it is on disk. A panic ends one group, never the committer.
+fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
+    let write = || flow.store().write(|conn| webhooks::insert(conn, rows));
+    let committed = catch_unwind(AssertUnwindSafe(write));
+    if let Ok(Err(error)) = &committed {
+        tracing::error!(%error, webhooks = rows.len(), "webhooks could not be stored");
+    }
+    matches!(committed, Ok(Ok(())))
 }
 
 /// `POST /hooks/kartra/{token}`: stored and committed, whatever it says; applied afterwards.

@@ -296,10 +296,10 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<Result<(),
     if rules::level(conn, &bench.site.id, &mapping.level)?.is_none() {
         note("/level", "There is no such level. Make it first.".to_owned());
     }
-    if let (Some(from), Some(before)) = (mapping.purchased_from, mapping.purchased_before) {
-        if from >= before {
-            note("/purchased_before", "must be later than purchased_from".to_owned());
-        }
+    if let (Some(from), Some(before)) = (mapping.purchased_from, mapping.purchased_before)
+        && from >= before
+    {
+        note("/purchased_before", "must be later than purchased_from".to_owned());
     }
     for (key, detail) in mapping.policy.faults() {
         note(&format!("/policy/{key}"), detail);

@@ -87,10 +87,10 @@ pub async fn list(
     let q = q.map(|q| q.replace('\0', ""));
     let found = app.blocking(move |app| {
         app.flow().on_snapshot(&site, |conn, bench| {
-            if let Some(level) = &level {
-                if rules::level(conn, &site, level)?.is_none() {
-                    return Ok(Err(Problem::not_found("level")));
-                }
+            if let Some(level) = &level
+                && rules::level(conn, &site, level)?.is_none()
+            {
+                return Ok(Err(Problem::not_found("level")));
             }
             let filter = members::Filter { q, level, before };
             let found = members::list(conn, &site, &filter, limit)?;

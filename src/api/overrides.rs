@@ -145,10 +145,10 @@ fn faults(
         OverrideKind::Block(level) => level.as_ref(),
         OverrideKind::Lift => None,
     };
-    if let Some(level) = level {
-        if rules::level(conn, &bench.site.id, level)?.is_none() {
-            add("/level", "There is no such level. Make it first.".to_owned());
-        }
+    if let Some(level) = level
+        && rules::level(conn, &bench.site.id, level)?.is_none()
+    {
+        add("/level", "There is no such level. Make it first.".to_owned());
     }
     if until.is_some_and(|until| until <= bench.at) {
         add("/until", "must lie in the future, or be null for good".to_owned());

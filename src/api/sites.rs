@@ -239,12 +239,12 @@ fn check(change: &Edit) -> Result<Option<Tz>, Problem> {
         note("/kartra_time_zone".to_owned(), fault);
         None
     });
-    if let Some(Some(secret)) = &change.ipn_secret {
-        if secret.trim().is_empty() || secret.chars().count() > SECRET_CHARS_MAX {
-            let detail =
-                format!("must be a text of 1 to {SECRET_CHARS_MAX} characters, or null for none");
-            note("/ipn_secret".to_owned(), detail);
-        }
+    if let Some(Some(secret)) = &change.ipn_secret
+        && (secret.trim().is_empty() || secret.chars().count() > SECRET_CHARS_MAX)
+    {
+        let detail =
+            format!("must be a text of 1 to {SECRET_CHARS_MAX} characters, or null for none");
+        note("/ipn_secret".to_owned(), detail);
     }
     if let Some(Some(policy)) = &change.policy {
         policy

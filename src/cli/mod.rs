@@ -64,7 +64,7 @@ impl Cli {
         };
         telemetry::start(&settings.log);
         let done = match command {
-            Command::Serve(serve) => serve.run(&settings),
+            Command::Serve(_) => serve::Serve::run(&settings),
             Command::Migrate(migrate) => migrate.run(&settings),
             Command::Rebuild(rebuild) => rebuild.run(&settings),
             Command::Explain(explain) => explain.run(&settings),

@@ -66,7 +66,7 @@ impl Rebuild {
         match (self.check, found.len()) {
             (false, _) => writeln!(out, "Rebuilt {count} site(s).")?,
             (true, 0) => {
-                writeln!(out, "Checked {count} site(s): everything is as the events say.")?
+                writeln!(out, "Checked {count} site(s): everything is as the events say.")?;
             }
             (true, differences) => writeln!(
                 out,

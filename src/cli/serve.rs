@@ -24,7 +24,7 @@ impl Serve {
     }
 
     /// Serves until it is told to stop.
-    pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
+    pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         actix_web::rt::System::new().block_on(async {
             // The signals are caught before anything can be in flight.
             let mut terminate = signal(SignalKind::terminate())?;

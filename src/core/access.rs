@@ -206,19 +206,19 @@ fn consider_purchase(
         }
     };
     let mut considered: Vec<Considered> = purchase.grants.iter().map(of_grant).collect();
-    if let Some(hold) = &purchase.hold {
-        if hold.stretches.iter().any(|stretch| stretch.contains(at)) {
-            considered.push(Considered {
-                level: None,
-                held: false,
-                reason: Reason::Held,
-                purchase: Some(describe(&purchase.product_id, purchase.price_point.as_ref())),
-                event: Some(hold.event.clone()),
-                mapping: None,
-                override_id: None,
-                changes_at: next_change(&hold.stretches, at),
-            });
-        }
+    if let Some(hold) = &purchase.hold
+        && hold.stretches.iter().any(|stretch| stretch.contains(at))
+    {
+        considered.push(Considered {
+            level: None,
+            held: false,
+            reason: Reason::Held,
+            purchase: Some(describe(&purchase.product_id, purchase.price_point.as_ref())),
+            event: Some(hold.event.clone()),
+            mapping: None,
+            override_id: None,
+            changes_at: next_change(&hold.stretches, at),
+        });
     }
     considered
 }

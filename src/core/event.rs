@@ -273,7 +273,7 @@ impl Event {
     /// The order in which they are given never matters.
     #[must_use]
     pub fn merge(id: EventId, mut witnesses: Vec<Witness>, zone: Tz) -> Option<Self> {
-        witnesses.sort_by(|a, b| (a.vouched, a.body_hash).cmp(&(b.vouched, b.body_hash)));
+        witnesses.sort_by_key(|a| (a.vouched, a.body_hash));
         let received_at = witnesses.iter().map(|w| w.received_at).min()?;
         let speaker = witnesses.iter().find(|w| !w.observation.person.is_nobody());
         let speaker = speaker.or(witnesses.first())?;

@@ -183,10 +183,10 @@ pub fn join<'a>(
     purchases: impl IntoIterator<Item = &'a Outline>,
 ) -> Option<PurchaseId> {
     let fits = |purchase: &Outline| {
-        let begun = purchase.terms.iter().filter(|term| term.started_at <= event.occurred_at);
+        let mut begun = purchase.terms.iter().filter(|term| term.started_at <= event.occurred_at);
         Some(&purchase.lead) == event.lead.as_ref()
             && purchase.started_at <= event.occurred_at
-            && begun.last().is_some_and(|term| {
+            && begun.next_back().is_some_and(|term| {
                 Some(&term.product_id) == event.said.product_id.as_ref()
                     && (event.said.price_point.is_none()
                         || event.said.price_point == term.price_point)

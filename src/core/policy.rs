@@ -195,7 +195,7 @@ impl Policy {
         }
         match self.billing_period.flatten() {
             Some(BillingPeriod::Days(days)) => {
-                check("billing_period/days", days, 1, PERIOD_DAYS_MAX)
+                check("billing_period/days", days, 1, PERIOD_DAYS_MAX);
             }
             Some(BillingPeriod::Months(months)) => {
                 check("billing_period/months", months, 1, PERIOD_MONTHS_MAX);

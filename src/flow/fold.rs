@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn fold_purchases(
     conn: &mut Conn,
     bench: &Bench,
-    merged: Merged,
+    merged: &Merged,
     touched: &mut Touched,
 ) -> Result<()> {
-    relink(conn, bench, &merged, touched)?;
-    let loose_leads = leads_of_purchases(conn, bench, &merged, touched)?;
+    relink(conn, bench, merged, touched)?;
+    let loose_leads = leads_of_purchases(conn, bench, merged, touched)?;
     rejoin(conn, bench, &loose_leads, touched)?;
     let standings = refold(conn, bench, touched)?;
-    list_webhooks(conn, bench, &merged, &standings)
+    list_webhooks(conn, bench, merged, &standings)
 }
 
 /// Links again whatever shares a name with an event that changed.
@@ -100,10 +100,10 @@ fn leads_of_purchases(
         }
     }
     for event in merged.before.iter().chain(&merged.after).map(|stored| &stored.event) {
-        if let (Some(lead), Some(cause)) = (&event.lead, touched.events.get(&event.id)) {
-            if event.kind() != Kind::Other {
-                leads.insert(lead.clone(), cause.clone());
-            }
+        if let (Some(lead), Some(cause)) = (&event.lead, touched.events.get(&event.id))
+            && event.kind() != Kind::Other
+        {
+            leads.insert(lead.clone(), cause.clone());
         }
     }
     Ok(leads)

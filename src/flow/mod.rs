@@ -90,7 +90,10 @@ impl Flow {
     /// the poll, whichever comes first.
     pub fn run(&self, stop: &dyn Fn() -> bool) {
         while !stop() {
-            match self.turn() {
+            // A panic ends one turn, never the flow.
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
+            match turn.unwrap_or_else(|_| Err(StoreError::Corrupt("a panic; see above".to_owned())))
+            {
                 Ok(true) => {}
                 Ok(false) => self.rest(Duration::from_millis(self.limits.poll_ms)),
                 Err(error) => {
@@ -214,8 +217,15 @@ impl Flow {
     fn apply(&self, site_id: &str, due: Vec<Due>) -> Result<()> {
         let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
         let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
-        if self.attempt(site_id, &all).is_ok() {
+        let Err(reason) = self.attempt(site_id, &all) else {
             return Ok(());
+        };
+        if !all.is_empty() {
+            tracing::warn!(
+                site_id,
+                reason,
+                "a batch could not be applied; each webhook is tried alone"
+            );
         }
         for (id, attempts) in ids {
             if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id)) {
@@ -302,10 +312,10 @@ impl Flow {
 
     /// The rules of a site: from the cache, where its version is still the site's.
     fn book(&self, conn: &mut Conn, site: &sites::Site) -> Result<Arc<RuleBook>> {
-        if let Some((version, book)) = locked(&self.books).get(&site.id) {
-            if *version == site.rules_version {
-                return Ok(Arc::clone(book));
-            }
+        if let Some((version, book)) = locked(&self.books).get(&site.id)
+            && *version == site.rules_version
+        {
+            return Ok(Arc::clone(book));
         }
         let mappings = rules::mappings(conn, &site.id)?;
         let book = Arc::new(RuleBook { mappings, ignored: rules::ignored(conn, &site.id)? });

@@ -13,7 +13,7 @@ use crate::core::event::{Event, EventId};
 use crate::core::kartra::read;
 use crate::store::conn::Conn;
 use crate::store::{Result, StoreError, events, members, overrides, purchases, webhooks};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many rows one batch of a rebuild takes.
 const BATCH_ROWS_MAX: i64 = 200;
@@ -265,8 +265,7 @@ fn compare_members(
 ) -> Result<()> {
     let site_id = &bench.site.id;
     let overrides = overrides::all(conn, site_id)?;
-    let mut addresses: BTreeMap<String, ()> =
-        picture.leads.values().flatten().map(|email| (email.clone(), ())).collect();
+    let mut addresses: BTreeSet<&String> = picture.leads.values().flatten().collect();
     let mut reached = String::new();
     loop {
         let batch = members::ids_after(conn, site_id, &reached, BATCH_ROWS_MAX)?;

@@ -62,7 +62,7 @@ impl Dossier {
 pub(super) fn record_members(
     conn: &mut Conn,
     bench: &mut Bench,
-    concerned: BTreeMap<String, Cause>,
+    concerned: &BTreeMap<String, Cause>,
 ) -> Result<usize> {
     let emails: Vec<String> = concerned.keys().cloned().collect();
     if emails.is_empty() {

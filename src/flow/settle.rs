@@ -84,9 +84,9 @@ impl Bench {
 /// Computes again what was touched, and records what differs. Answers how many changes there were.
 pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Result<usize> {
     let merged = merge_events(conn, bench, &mut touched)?;
-    fold_purchases(conn, bench, merged, &mut touched)?;
+    fold_purchases(conn, bench, &merged, &mut touched)?;
     readdress_leads(conn, bench, &mut touched)?;
-    record_members(conn, bench, touched.members)
+    record_members(conn, bench, &touched.members)
 }
 
 /// What merging found of the events that were touched.

@@ -31,7 +31,7 @@ pub(super) fn fire(conn: &mut Conn, bench: &mut Bench, now: Instant, limit: i64)
         }
         let emails: Vec<String> = concerned.keys().cloned().collect();
         bench.at = at;
-        record_members(conn, bench, concerned)?;
+        record_members(conn, bench, &concerned)?;
         for member in members::with_emails(conn, &bench.site.id, &emails)? {
             let next = member.next_change_at.map(|at| at.and_utc());
             next_of_fired = crate::core::stretch::earlier(next_of_fired, next);
@@ -45,7 +45,7 @@ pub(super) fn fire_one(conn: &mut Conn, bench: &mut Bench, member: &Member) -> R
     if let Some(at) = member.next_change_at.map(|at| at.and_utc()) {
         bench.at = at;
         let cause = Cause::new("timer", at.to_rfc3339());
-        record_members(conn, bench, BTreeMap::from([(member.email.clone(), cause)]))?;
+        record_members(conn, bench, &BTreeMap::from([(member.email.clone(), cause)]))?;
     }
     Ok(())
 }

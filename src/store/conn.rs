@@ -1,5 +1,7 @@
 //! One connection type for both databases, and how transactions begin and end.
 
+#![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
+
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, Pool};

@@ -1,5 +1,7 @@
 //! Events as their observations make them, and the names that tie them together.
 
+#![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
+
 use super::conn::{Conn, on_backend};
 use super::schema::{event_ties, events};
 use super::webhooks::hash;

@@ -59,12 +59,12 @@ impl Store {
     /// Opens the database that `url` names, making the directory of an SQLite file if it is missing.
     pub fn open(url: &str, connections_max: u32) -> Result<Self> {
         let url = DatabaseUrl::parse(url)?;
-        if let DatabaseUrl::Sqlite(path) = &url {
-            if let Some(parent) = Path::new(path).parent().filter(|p| !p.as_os_str().is_empty()) {
-                std::fs::create_dir_all(parent).map_err(|error| {
-                    StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
-                })?;
-            }
+        if let DatabaseUrl::Sqlite(path) = &url
+            && let Some(parent) = Path::new(path).parent().filter(|p| !p.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(parent).map_err(|error| {
+                StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
+            })?;
         }
         Ok(Self { connections: Connections::open(url, connections_max)? })
     }

@@ -65,12 +65,32 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // Two steps, so that a body that is no JSON is never taken for one with wrong content.
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+    if let Some(pointer) = nul(&value) {
+        return Err(Problem::invalid_at(pointer, "must not hold the character U+0000"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let pointer =
             if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
         Problem::invalid(vec![Fault { pointer, detail: error.inner().to_string() }])
     })
+}
+
+/// Where a body holds a NUL, which PostgreSQL cannot keep.
+fn nul(value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| nul(item).map(|rest| format!("/{at}{rest}"))),
+        Value::Object(members) => members.iter().find_map(|(key, item)| {
+            let rest = if key.contains('\0') { Some(String::new()) } else { nul(item) };
+            rest.map(|rest| format!("/{}{rest}", key.replace('~', "~0").replace('/', "~1")))
+        }),
+        _ => None,
+    }
 }
 
 /// A query string: a parameter that is unknown, missing or unreadable is 400.

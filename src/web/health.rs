@@ -31,17 +31,16 @@ pub async fn livez() -> HttpResponse {
 
 /// A commit reaches the disk; asked at most once a second.
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let ready = match app.probe().recent() {
-        Some(ready) => ready,
-        None => {
-            let probing = app.blocking(|app| {
-                let now = app.clock().now();
-                Ok(app.store().write(|conn| crate::store::keys::probe(conn, now))?)
-            });
-            let ready = probing.await.is_ok();
-            app.probe().note(ready);
-            ready
-        }
+    let ready = if let Some(ready) = app.probe().recent() {
+        ready
+    } else {
+        let probing = app.blocking(|app| {
+            let now = app.clock().now();
+            Ok(app.store().write(|conn| crate::store::keys::probe(conn, now))?)
+        });
+        let ready = probing.await.is_ok();
+        app.probe().note(ready);
+        ready
     };
     if !ready {
         return Err(Problem::unavailable(

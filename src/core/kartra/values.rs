@@ -193,13 +193,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().expect("an object").clone()
     }
 
     #[test]
     fn none_has_many_spellings_and_zero_is_one_only_for_ids() {
-        let values = object(json!({
+        let values = object(&json!({
             "a": "", "b": null, "c": "N/A", "d": 0, "e": "0", "f": " n/a ", "g": [], "h": 0.0
         }));
         let fields = Fields::Json(&values);
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn numbers_may_come_as_strings_and_floats() {
-        let values = object(json!({"a": 558_001, "b": "558001", "c": 558_001.0, "d": "558001.00"}));
+        let values =
+            object(&json!({"a": 558_001, "b": "558001", "c": 558_001.0, "d": "558001.00"}));
         let fields = Fields::Json(&values);
         for key in ["a", "b", "c", "d"] {
             let id = fields.id(Box::leak(key.to_owned().into_boxed_str()));
@@ -241,13 +242,13 @@ mod tests {
 
     #[test]
     fn control_characters_never_reach_a_database() {
-        let values = object(json!({"a": "Dana\u{0}\u{1b}[31m"}));
+        let values = object(&json!({"a": "Dana\u{0}\u{1b}[31m"}));
         assert_eq!(Fields::Json(&values).text("a"), Some("Dana[31m".to_owned()));
     }
 
     #[test]
     fn an_unset_date_is_none() {
-        let values = object(json!({
+        let values = object(&json!({
             "unset": "0000-00-00 00:00:00", "set": "2025-03-04 09:20:03", "odd": "04 Mar 2025 09:14:51"
         }));
         let fields = Fields::Json(&values);
