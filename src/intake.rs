@@ -24,10 +24,14 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// The largest webhook body, in bytes.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long a site that was looked up is taken to be what it was: its new IPN secret counts within
+/// this time in every process.
+const DOOR_TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// How much intake holds and commits at once.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +60,7 @@ pub struct Intake {
     limits: Limits,
     queue: mpsc::Sender<Waiting>,
     /// The doors by the hash of their token.
-    doors: Mutex<HashMap<[u8; 32], Door>>,
+    doors: Mutex<HashMap<[u8; 32], (Door, Instant)>>,
 }
 
 struct Waiting {
@@ -83,7 +87,8 @@ impl Intake {
     }
 
     fn known_door(&self, hash: &[u8; 32]) -> Option<Door> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.get(hash).filter(|(_, at)| at.elapsed() < DOOR_TRUSTED_FOR).map(|(d, _)| d.clone())
     }
 }
 
@@ -169,7 +174,7 @@ async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
     });
     let door = found.await?;
     let mut doors = app.intake().doors.lock().unwrap_or_else(PoisonError::into_inner);
-    doors.insert(hash, door.clone());
+    doors.insert(hash, (door.clone(), Instant::now()));
     Ok(door)
 }
 

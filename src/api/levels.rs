@@ -54,20 +54,15 @@ pub async fn list(
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
-    let limit = page.limit;
-    let before = match page.after.as_deref() {
-        Some([at, id]) => Some((extract::instant(at)?, id.clone())),
-        _ => None,
-    };
+    let asked = page.asked();
+    let before = page.after_instant()?;
     let found = app.blocking(move |app| {
         Ok(app.flow().on_snapshot(&site, |conn, _| {
-            let levels = rules::list_levels(conn, &site, before, limit)?;
+            let levels = rules::list_levels(conn, &site, before, asked)?;
             views(conn, &site, levels)
         })?)
     });
-    Ok(answer::page(&found.await?, limit, |level| {
-        vec![level.created_at.to_string().replace(' ', "T"), level.id.clone()]
-    }))
+    Ok(answer::page(&page, found.await?, |level| extract::instant_key(level.created_at, &level.id)))
 }
 
 /// `GET /sites/{site}/levels/{level}`

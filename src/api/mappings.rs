@@ -74,14 +74,14 @@ pub async fn list(
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
-    let limit = page.limit;
+    let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
     let found = app.blocking(move |app| {
         Ok(app.flow().on_snapshot(&site, |conn, _| {
-            rules::list_mappings(conn, &site, page.after_one(), limit)
+            rules::list_mappings(conn, &site, before.as_deref(), asked)
         })?)
     });
     let views: Vec<MappingView> = found.await?.into_iter().map(MappingView::from).collect();
-    Ok(answer::page(&views, limit, |mapping| vec![mapping.id.clone()]))
+    Ok(answer::page(&page, views, |mapping| vec![mapping.id.clone()]))
 }
 
 /// `GET /sites/{site}/mappings/{id}`

@@ -79,11 +79,8 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let List { q, level, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 2)?;
-    let limit = page.limit;
-    let before = match page.after.as_deref() {
-        Some([at, id]) => Some((extract::instant(at)?, id.clone())),
-        _ => None,
-    };
+    let asked = page.asked();
+    let before = page.after_instant()?;
     let q = q.map(|q| q.replace('\0', ""));
     let found = app.blocking(move |app| {
         app.flow().on_snapshot(&site, |conn, bench| {
@@ -93,12 +90,12 @@ pub async fn list(
                 return Ok(Err(Problem::not_found("level")));
             }
             let filter = members::Filter { q, level, before };
-            let found = members::list(conn, &site, &filter, limit)?;
+            let found = members::list(conn, &site, &filter, asked)?;
             views(conn, bench, found).map(Ok)
         })?
     });
-    Ok(answer::page(&found.await?, limit, |member| {
-        vec![member.created_at.naive_utc().to_string().replace(' ', "T"), member.id.clone()]
+    Ok(answer::page(&page, found.await?, |member| {
+        extract::instant_key(member.created_at.naive_utc(), &member.id)
     }))
 }
 

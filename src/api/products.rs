@@ -112,21 +112,17 @@ pub async fn list(
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
-    let limit = page.limit;
-    let before = match page.after.as_deref() {
-        Some([at, id]) => Some((extract::instant(at)?, id.clone())),
-        _ => None,
-    };
+    let asked = page.asked();
+    let before = page.after_instant()?;
     let status = query.0.status;
     let found = app.blocking(move |app| {
         Ok(app.flow().on_snapshot(&site, |conn, bench| {
-            let products = matching(conn, bench, status, before, limit)?;
+            let products = matching(conn, bench, status, before, asked)?;
             views(conn, bench, products)
         })?)
     });
-    Ok(answer::page(&found.await?, limit, |product| {
-        let seen = product.first_seen_at.naive_utc().to_string().replace(' ', "T");
-        vec![seen, product.product_id.clone()]
+    Ok(answer::page(&page, found.await?, |product| {
+        extract::instant_key(product.first_seen_at.naive_utc(), &product.product_id)
     }))
 }
 

@@ -70,17 +70,17 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let List { status, q, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 1)?;
-    let limit = page.limit;
+    let asked = page.asked();
     let filter = Filter {
         status,
         q: q.map(|q| q.replace('\0', "")),
         before: page.after_one().map(str::to_owned),
     };
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, _| webhooks::list(conn, &site, &filter, limit))?)
+        Ok(app.flow().on_snapshot(&site, |conn, _| webhooks::list(conn, &site, &filter, asked))?)
     });
     let views: Vec<WebhookView> = found.await?.into_iter().map(WebhookView::from).collect();
-    Ok(answer::page(&views, limit, |webhook| vec![webhook.id.clone()]))
+    Ok(answer::page(&page, views, |webhook| vec![webhook.id.clone()]))
 }
 
 /// `GET /sites/{site}/webhooks/{id}`: with its body, for a key that may see bodies.

@@ -10,9 +10,6 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-/// How many sites are asked for at once.
-const SITES_AT_ONCE: i64 = 500;
-
 /// Compute all access anew from the events.
 #[derive(Debug, clap::Args)]
 pub struct Rebuild {
@@ -33,7 +30,7 @@ impl Rebuild {
         let flow = super::open(settings)?;
         let sites = match &self.site {
             Some(site) => vec![site.clone()],
-            None => all_sites(&flow)?,
+            None => flow.store().read(sites::ids)?,
         };
         let mut found = Vec::new();
         for site in &sites {
@@ -74,18 +71,6 @@ impl Rebuild {
             )?,
         }
         Ok(())
-    }
-}
-
-fn all_sites(flow: &Flow) -> anyhow::Result<Vec<String>> {
-    let mut ids: Vec<String> = Vec::new();
-    loop {
-        let after = ids.last().cloned();
-        let batch = flow.store().read(|conn| sites::list(conn, after.as_deref(), SITES_AT_ONCE))?;
-        if batch.is_empty() {
-            return Ok(ids);
-        }
-        ids.extend(batch.into_iter().map(|site| site.id));
     }
 }
 

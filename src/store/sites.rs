@@ -130,14 +130,27 @@ pub fn take_positions(conn: &mut Conn, site: &mut Site, count: i64) -> Result<i6
     Ok(first)
 }
 
-/// Sites by id, after one.
-pub fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<Site>> {
-    let mut query =
-        sites::table.select(Row::as_select()).order(sites::id).limit(limit).into_boxed();
-    if let Some(after) = after {
-        query = query.filter(sites::id.gt(after.to_owned()));
+/// Sites, newest first, before one that was made at an instant.
+pub fn list(
+    conn: &mut Conn,
+    before: Option<(NaiveDateTime, String)>,
+    limit: i64,
+) -> Result<Vec<Site>> {
+    let mut query = sites::table
+        .select(Row::as_select())
+        .order((sites::created_at.desc(), sites::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = before {
+        let same_instant = sites::created_at.eq(at).and(sites::id.lt(id));
+        query = query.filter(sites::created_at.lt(at).or(same_instant));
     }
     query.load(conn)?.into_iter().map(Site::try_from).collect()
+}
+
+/// The ids of all sites.
+pub fn ids(conn: &mut Conn) -> Result<Vec<String>> {
+    Ok(sites::table.select(sites::id).order(sites::id).load(conn)?)
 }
 
 /// The ids of all enabled sites.

@@ -1,6 +1,6 @@
 //! Answers: single resources with their `ETag`, lists with their cursor.
 
-use super::extract::cursor;
+use super::extract::{Page, cursor};
 use super::problem::Problem;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
@@ -63,13 +63,16 @@ pub fn created(location: &str, thing: &impl Serialize) -> HttpResponse {
         .json(thing)
 }
 
-/// A page of a list; `key` tells of an item where the next page would begin.
+/// A page of a list, out of the items that were [asked](Page::asked) for; `key` tells of the last
+/// item where the next page begins.
 pub fn page<T: Serialize>(
-    items: &[T],
-    limit: i64,
+    page: &Page,
+    mut items: Vec<T>,
     key: impl Fn(&T) -> Vec<String>,
 ) -> HttpResponse {
-    let full = i64::try_from(items.len()).is_ok_and(|count| count >= limit);
-    let next = items.last().filter(|_| full).map(|last| cursor(&key(last)));
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| cursor(&key(last)));
     HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next }))
 }

@@ -5,6 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::NaiveDateTime;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -135,10 +136,24 @@ impl Page {
         Ok(Self { limit, after })
     }
 
+    /// How many items to ask for: one more than the page shows, which tells whether there is a next
+    /// page.
+    #[must_use]
+    pub fn asked(&self) -> i64 {
+        self.limit + 1
+    }
+
     /// The key of the item before the page, where it has one part.
     #[must_use]
     pub fn after_one(&self) -> Option<&str> {
         self.after.as_ref().and_then(|parts| parts.first()).map(String::as_str)
+    }
+
+    /// The key of the item before the page, where it is an instant and an id.
+    pub fn after_instant(&self) -> Result<Option<(NaiveDateTime, String)>, Problem> {
+        let Some([at, id]) = self.after.as_deref() else { return Ok(None) };
+        let at = at.parse().map_err(|_| no_cursor())?;
+        Ok(Some((at, id.clone())))
     }
 }
 
@@ -148,8 +163,11 @@ fn read_cursor(cursor: &str, parts: usize) -> Result<Vec<String>, Problem> {
         let read: Vec<String> = serde_json::from_slice(&bytes).ok()?;
         (read.len() == parts).then_some(read)
     };
-    read()
-        .ok_or_else(|| Problem::malformed("cursor must be a next_cursor that this list has given."))
+    read().ok_or_else(no_cursor)
+}
+
+fn no_cursor() -> Problem {
+    Problem::malformed("cursor must be a next_cursor that this list has given.")
 }
 
 /// The cursor that leads to the page after an item with this key.
@@ -158,10 +176,10 @@ pub fn cursor(key: &[String]) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 
-/// A key part out of a cursor, as an instant of the database.
-pub fn instant(text: &str) -> Result<chrono::NaiveDateTime, Problem> {
-    text.parse()
-        .map_err(|_| Problem::malformed("cursor must be a next_cursor that this list has given."))
+/// The key of an item that is listed by an instant and its id.
+#[must_use]
+pub fn instant_key(at: NaiveDateTime, id: &str) -> Vec<String> {
+    vec![at.format("%FT%T%.f").to_string(), id.to_owned()]
 }
 
 /// Tells a written `null` from an absent key.
