@@ -4,12 +4,13 @@ use crate::app::App;
 use crate::store::conn::Conn;
 use crate::store::rules::{self, Level};
 use crate::store::{Result as Stored, members, overrides};
-use crate::web::answer::{self, IfMatch};
+use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A level as it is shown.
 #[derive(Debug, Serialize)]
@@ -19,6 +20,12 @@ struct LevelView {
     members: i64,
     #[serde(skip)]
     created_at: chrono::NaiveDateTime,
+}
+
+impl Resource for LevelView {
+    fn decided(&self) -> Value {
+        json!([self.id, self.name])
+    }
 }
 
 fn views(conn: &mut Conn, site_id: &str, levels: Vec<Level>) -> Stored<Vec<LevelView>> {
@@ -151,7 +158,9 @@ pub async fn edit(
             let Some(mut level) = rules::level(conn, &site, &id)? else {
                 return Ok(Err(Problem::not_found("level")));
             };
-            if let Err(problem) = if_match.check(&view(conn, &site, &id)?) {
+            if let Some(before) = view(conn, &site, &id)?
+                && let Err(problem) = if_match.check(&before)
+            {
                 return Ok(Err(problem));
             }
             level.name = body.0.name.unwrap_or(level.name);

@@ -12,7 +12,7 @@ use crate::flow::settle::{Bench, Cause};
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::{Result as Stored, rules, sites};
-use crate::web::answer::{self, IfMatch};
+use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, KartraId, Nothing, Page, Query};
 use crate::web::problem::{Fault, Problem};
@@ -35,6 +35,8 @@ struct MappingView {
     policy: Policy,
     version: i64,
 }
+
+impl Resource for MappingView {}
 
 impl From<Mapping> for MappingView {
     fn from(mapping: Mapping) -> Self {

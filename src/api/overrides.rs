@@ -10,7 +10,7 @@ use crate::flow::settle::{Bench, Touched};
 use crate::flow::{Dossier, by_override};
 use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
-use crate::web::answer;
+use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{Json, Nothing, Query};
 use crate::web::problem::{Fault, Problem};
@@ -52,6 +52,8 @@ struct OverrideView {
     until: Option<Instant>,
     note: Option<String>,
 }
+
+impl Resource for OverrideView {}
 
 /// `POST /sites/{site}/members/{member}/grants`
 pub async fn grant(

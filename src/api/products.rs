@@ -9,12 +9,13 @@ use crate::flow::settle::{Bench, Cause, RuleBook};
 use crate::store::conn::Conn;
 use crate::store::rules::{self, Product};
 use crate::store::{Result as Stored, purchases, sites};
-use crate::web::answer::{self, IfMatch};
+use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// A product as it is shown.
@@ -29,6 +30,12 @@ struct ProductView {
     price_points: Vec<PricePoint>,
     first_seen_at: Instant,
     last_seen_at: Instant,
+}
+
+impl Resource for ProductView {
+    fn decided(&self) -> Value {
+        json!([self.product_id, self.status == Status::Ignored])
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -24,20 +24,28 @@ pub async fn get(
     Ok(answer::thing(&request, &RecomputeView::from(&recompute)))
 }
 
-/// Works a recompute off where it is small enough to wait for; answers how far it got.
+/// Works a recompute off where it is small enough to wait for, and no earlier one is before it;
+/// answers how far it got.
 pub fn work(app: &App, asked: &Recompute) -> Result<RecomputeView, Problem> {
     let mut recompute = asked.clone();
-    while recompute.members <= app.inline_members_max()
-        && recompute.finished_at.is_none()
-        && app.flow().recompute_batch(&recompute.site_id)?
-    {
+    while recompute.members <= app.inline_members_max() && recompute.finished_at.is_none() {
+        let worked = is_next(app, &recompute)? && app.flow().recompute_batch(&asked.site_id)?;
+        // Read even when nothing was left to work: the flow beside us may just have finished it.
         let found = app.store().read(|conn| recomputes::get(conn, &asked.site_id, &asked.id))?;
         recompute = found.unwrap_or(recompute);
+        if !worked {
+            break;
+        }
     }
     if recompute.finished_at.is_none() {
         app.flow().wake();
     }
     Ok(RecomputeView::from(&recompute))
+}
+
+fn is_next(app: &App, recompute: &Recompute) -> Result<bool, Problem> {
+    let next = app.store().read(|conn| recomputes::next(conn, &recompute.site_id))?;
+    Ok(next.is_some_and(|next| next.id == recompute.id))
 }
 
 /// Whether a recompute is finished.

@@ -14,13 +14,14 @@ use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, webhooks};
-use crate::web::answer::{self, IfMatch};
+use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The longest IPN secret, in characters.
 const SECRET_CHARS_MAX: usize = 255;
@@ -37,6 +38,13 @@ struct SiteView {
     policy: Policy,
     connection: Connection,
     created_at: Instant,
+}
+
+impl Resource for SiteView {
+    fn decided(&self) -> Value {
+        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
+        json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
+    }
 }
 
 /// Whether Kartra talks to the site.

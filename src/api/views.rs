@@ -4,6 +4,7 @@ use crate::core::Instant;
 use crate::core::access::{Answer, Block, Considered};
 use crate::core::event::Kind;
 use crate::store::recomputes::Recompute;
+use crate::web::answer::Resource;
 use serde::Serialize;
 
 /// Access as the contract shows it.
@@ -179,6 +180,8 @@ pub struct RecomputeView {
     /// How many of them are done.
     pub done: i64,
 }
+
+impl Resource for RecomputeView {}
 
 impl From<&Recompute> for RecomputeView {
     fn from(recompute: &Recompute) -> Self {

@@ -5,7 +5,7 @@ use crate::core::Instant;
 use crate::core::event::EventId;
 use crate::flow::settle::{Cause, Touched};
 use crate::store::webhooks::{self, Filter, Status, Webhook};
-use crate::web::answer;
+use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Scope, Support};
 use crate::web::extract::{Nothing, Page, Query};
 use crate::web::problem::Problem;
@@ -32,6 +32,8 @@ struct WebhookView {
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
 }
+
+impl Resource for WebhookView {}
 
 impl From<Webhook> for WebhookView {
     fn from(webhook: Webhook) -> Self {

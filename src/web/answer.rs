@@ -7,18 +7,39 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// How many bytes of the hash make an `ETag`.
-const ETAG_BYTES: usize = 12;
+/// How many bytes of each hash make an `ETag`.
+const ETAG_HASH_BYTES: usize = 9;
 
-/// The `ETag` of a thing: it changes whenever what is shown of it does.
-pub fn etag(thing: &impl Serialize) -> String {
-    let shown = serde_json::to_vec(thing).unwrap_or_default();
-    let hash = Sha256::digest(shown);
-    let short = hash.get(..ETAG_BYTES).unwrap_or_default();
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(short))
+/// A single resource, as it is shown.
+pub trait Resource: Serialize {
+    /// The part of it that writers decide; all of it, unless something else moves what is shown.
+    ///
+    /// `If-Match` is held against this part alone: a count that a webhook moves refuses nobody's
+    /// write.
+    fn decided(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl Resource for Value {}
+
+/// The `ETag` of a resource: its first half changes with what writers decide, its second with
+/// anything that is shown.
+pub fn etag(thing: &impl Resource) -> String {
+    format!("\"{}.{}\"", short_hash(&thing.decided()), short_hash(thing))
+}
+
+fn short_hash(shown: &impl Serialize) -> String {
+    let hash = Sha256::digest(serde_json::to_vec(shown).unwrap_or_default());
+    URL_SAFE_NO_PAD.encode(hash.get(..ETAG_HASH_BYTES).unwrap_or_default())
+}
+
+/// The half of an `ETag` that `If-Match` looks at.
+fn decided_half(etag: &str) -> &str {
+    etag.split_once('.').map_or(etag, |(decided, _)| decided)
 }
 
 /// The `If-Match` of a write, to be held against the thing as it is inside the transaction.
@@ -33,30 +54,34 @@ impl IfMatch {
     }
 
     /// Refuses the write when the thing is not what the writer has read.
-    pub fn check(&self, thing: &impl Serialize) -> Result<(), Problem> {
+    pub fn check(&self, thing: &impl Resource) -> Result<(), Problem> {
+        let now = etag(thing);
+        let same = |listed: &str| listed == "*" || decided_half(listed) == decided_half(&now);
         match &self.0 {
-            Some(wanted) if !lists(wanted, &etag(thing)) => Err(Problem::changed_since()),
+            Some(wanted) if !listed(wanted).any(same) => Err(Problem::changed_since()),
             _ => Ok(()),
         }
     }
 }
 
-fn lists(header: &str, etag: &str) -> bool {
-    header.split(',').map(str::trim).any(|listed| listed == "*" || listed == etag)
+fn listed(header: &str) -> impl Iterator<Item = &str> {
+    header.split(',').map(str::trim)
 }
 
 /// 200 with a thing, or 304 where the caller has it already.
-pub fn thing(request: &HttpRequest, thing: &impl Serialize) -> HttpResponse {
+pub fn thing(request: &HttpRequest, thing: &impl Resource) -> HttpResponse {
     let tag = etag(thing);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| lists(known, &tag)) {
+    // A proxy that compresses makes a tag weak; what is shown is the same.
+    let same = |listed: &str| listed == "*" || listed.trim_start_matches("W/") == tag;
+    if known.is_some_and(|known| listed(known).any(same)) {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
     HttpResponse::Ok().insert_header((header::ETAG, tag)).json(thing)
 }
 
 /// 201 with `Location` and the thing that was made.
-pub fn created(location: &str, thing: &impl Serialize) -> HttpResponse {
+pub fn created(location: &str, thing: &impl Resource) -> HttpResponse {
     HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header((header::ETAG, etag(thing)))
