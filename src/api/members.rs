@@ -17,6 +17,9 @@ use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
+/// How many members are looked through for one page, when a level at another instant is asked for.
+const LOOKED_AT_MAX: usize = 2_000;
+
 /// A member as it is shown.
 #[derive(Debug, Serialize)]
 struct MemberView {
@@ -66,22 +69,21 @@ pub fn answer_of(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> St
 pub struct List {
     q: Option<String>,
     level: Option<String>,
+    at: Option<Instant>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
 
-/// `GET /sites/{site}/members`
+/// `GET /sites/{site}/members`: with `at`, what they held then; with `level` besides, who held it.
 pub async fn list(
     app: web::Data<App>,
     _: Auth<Read>,
     site: web::Path<String>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
-    let List { q, level, limit, cursor } = query.0;
+    let List { q, level, at, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 2)?;
-    let asked = page.asked();
     let before = page.after_instant()?;
-    let q = q.map(|q| q.replace('\0', ""));
     let found = app.blocking(move |app| {
         app.flow().on_snapshot(&site, |conn, bench| {
             if let Some(level) = &level
@@ -89,31 +91,79 @@ pub async fn list(
             {
                 return Ok(Err(Problem::not_found("level")));
             }
-            let filter = members::Filter { q, level, before };
-            let found = members::list(conn, &site, &filter, asked)?;
-            views(conn, bench, found).map(Ok)
+            let at = at.unwrap_or(bench.at);
+            // The record tells who holds a level now; of other instants it tells nothing.
+            let recorded = level.clone().filter(|_| at == bench.at).map(|level| (level, at));
+            let filter = members::Filter { q, level: recorded, before };
+            look_through(conn, bench, filter, level.as_ref(), at, page.limit).map(Ok)
         })?
     });
-    Ok(answer::page(&page, found.await?, |member| {
-        extract::instant_key(member.created_at.naive_utc(), &member.id)
-    }))
+    let (items, next) = found.await?;
+    Ok(answer::items_until(&items, next.as_deref()))
 }
 
-fn views(conn: &mut Conn, bench: &Bench, found: Vec<Member>) -> Stored<Vec<MemberView>> {
+/// A page of members who held a level, or of all; and the key of the last that was looked at, where
+/// more follow. A page is short where few of the many that were looked at held the level.
+fn look_through(
+    conn: &mut Conn,
+    bench: &Bench,
+    mut filter: members::Filter,
+    level: Option<&String>,
+    at: Instant,
+    limit: i64,
+) -> Stored<(Vec<MemberView>, Option<Vec<String>>)> {
+    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut items, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let batch = members::list(conn, &bench.site.id, &filter, limit + 1)?;
+        let more = batch.len() > enough;
+        looked_at += batch.len();
+        for view in views(conn, bench, batch.into_iter().take(enough).collect(), at)? {
+            filter.before = Some((view.created_at.naive_utc(), view.id.clone()));
+            if level.is_none_or(|level| view.levels.contains(level)) {
+                items.push(view);
+            }
+            if items.len() > enough {
+                break;
+            }
+        }
+        if !more || looked_at >= LOOKED_AT_MAX || items.len() >= enough {
+            let overfull = items.len() > enough;
+            items.truncate(enough);
+            let last = items.last().filter(|_| overfull);
+            let last = last.map(|view| (view.created_at.naive_utc(), view.id.clone()));
+            let next = last.or(filter.before.filter(|_| more));
+            return Ok((items, next.map(|(at, id)| extract::instant_key(at, &id))));
+        }
+    }
+}
+
+/// What some members hold at an instant.
+fn views(
+    conn: &mut Conn,
+    bench: &Bench,
+    found: Vec<Member>,
+    at: Instant,
+) -> Stored<Vec<MemberView>> {
     let emails: Vec<String> = found.iter().map(|member| member.email.clone()).collect();
     let dossier = Dossier::load(conn, &bench.site.id, &emails)?;
-    let view = |member: Member| {
-        let answer = dossier.answer(&member.email, bench.at);
-        MemberView {
+    let mut views = Vec::new();
+    for member in found {
+        let answer = if at < bench.at {
+            past::answer_at(conn, bench, &member.email, at)?
+        } else {
+            dossier.answer(&member.email, at)
+        };
+        views.push(MemberView {
             levels: answer.levels.into_iter().map(|held| held.level).collect(),
             next_change_at: answer.next_change_at,
             id: member.id,
             email: member.email,
             version: member.version,
             created_at: member.created_at.and_utc(),
-        }
-    };
-    Ok(found.into_iter().map(view).collect())
+        });
+    }
+    Ok(views)
 }
 
 /// `GET /sites/{site}/members/{member}`

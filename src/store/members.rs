@@ -205,8 +205,8 @@ pub fn next_due_at(conn: &mut Conn, site_id: &str) -> Result<Option<Instant>> {
 pub struct Filter {
     /// Only addresses that contain this.
     pub q: Option<String>,
-    /// Only who is recorded to hold this level.
-    pub level: Option<String>,
+    /// Only who is recorded to hold this level, or whose record was over by this instant.
+    pub level: Option<(String, Instant)>,
     /// Only those before this (`created_at`, id): the cursor.
     pub before: Option<(NaiveDateTime, String)>,
 }
@@ -224,12 +224,13 @@ pub fn list(conn: &mut Conn, site_id: &str, filter: &Filter, limit: i64) -> Resu
             q.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         query = query.filter(members::email.like(format!("%{literal}%")).escape('\\'));
     }
-    if let Some(level) = &filter.level {
+    if let Some((level, at)) = &filter.level {
         let holders = access::table
             .filter(access::site_id.eq(site_id.to_owned()))
             .filter(access::level.eq(level.clone()))
             .select(access::member_id);
-        query = query.filter(members::id.eq_any(holders));
+        let due = members::next_change_at.le(stored(*at)).assume_not_null();
+        query = query.filter(members::id.eq_any(holders).or(due));
     }
     if let Some((created_at, id)) = &filter.before {
         let earlier = members::created_at.lt(*created_at);

@@ -98,6 +98,12 @@ pub fn page<T: Serialize>(
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| cursor(&key(last)));
+    let next = items.last().filter(|_| more).map(key);
+    items_until(&items, next.as_deref())
+}
+
+/// Some items of a list; `next` is the key of the last item that was looked at, where more follow.
+pub fn items_until<T: Serialize>(items: &[T], next: Option<&[String]>) -> HttpResponse {
+    let next = next.map(cursor);
     HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next }))
 }
