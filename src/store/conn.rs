@@ -5,7 +5,8 @@
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, Pool};
-use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
+use diesel::sql_types::Text;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -124,6 +125,15 @@ impl Connections {
         Ok(Self { pool, writer: sqlite.then(|| Arc::new(Mutex::new(()))) })
     }
 
+    /// The version of SQLite that is linked; `None` on PostgreSQL.
+    pub(super) fn sqlite_version(&self) -> Result<Option<String>> {
+        let Some(_) = &self.writer else { return Ok(None) };
+        let versions: Vec<SqliteVersion> = self.bare(|conn| {
+            Ok(sql_query("SELECT sqlite_version() AS version").load::<SqliteVersion>(conn)?)
+        })?;
+        Ok(versions.into_iter().next().map(|row| row.version))
+    }
+
     /// Runs reads on one snapshot.
     pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
         let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
@@ -152,6 +162,12 @@ impl Connections {
         let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
         work(&mut conn)
     }
+}
+
+#[derive(QueryableByName)]
+struct SqliteVersion {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 /// The lock guards no data, so a panic while it was held leaves nothing behind to fear.

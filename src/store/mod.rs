@@ -30,6 +30,12 @@ pub enum StoreError {
     /// No connection could be had.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// SQLite is too old to be trusted with a write-ahead log.
+    #[error(
+        "SQLite {0} can corrupt a database when a checkpoint meets a commit; build Latchkey with the \
+         SQLite that it bundles (without LIBSQLITE3_SYS_USE_PKG_CONFIG)"
+    )]
+    UnsoundSqlite(String),
     /// A migration failed.
     #[error("the database could not be brought up to date: {0}")]
     Migration(String),
@@ -66,7 +72,11 @@ impl Store {
                 StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
             })?;
         }
-        Ok(Self { connections: Connections::open(url, connections_max)? })
+        let connections = Connections::open(url, connections_max)?;
+        if let Some(version) = connections.sqlite_version()?.filter(|v| !is_sound(v)) {
+            return Err(StoreError::UnsoundSqlite(version));
+        }
+        Ok(Self { connections })
     }
 
     /// Brings the schema up to date; answers the names of the migrations that were run.
@@ -85,6 +95,12 @@ impl Store {
     }
 }
 
+/// Whether a version of SQLite has the repair of the WAL-reset bug, which came after 3.51.2.
+fn is_sound(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    parts > vec![3, 51, 2]
+}
+
 /// An instant as the databases keep it.
 fn stored(at: Instant) -> chrono::NaiveDateTime {
     at.naive_utc()
@@ -98,4 +114,19 @@ fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T
 /// A value as JSON.
 fn to_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_sound;
+
+    #[test]
+    fn an_sqlite_with_the_wal_reset_bug_is_refused() {
+        for unsound in ["3.40.1", "3.51", "3.51.0", "3.51.2", "", "nonsense"] {
+            assert!(!is_sound(unsound), "{unsound}");
+        }
+        for sound in ["3.51.3", "3.51.10", "3.53.0", "4.0.0"] {
+            assert!(is_sound(sound), "{sound}");
+        }
+    }
 }

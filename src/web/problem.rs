@@ -198,9 +198,10 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) | StoreError::Database(_) => Self::unavailable(
                 "The database cannot be reached or refuses. Try again in a moment.",
             ),
-            StoreError::Url(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
-                Self::internal()
-            }
+            StoreError::Url(_)
+            | StoreError::UnsoundSqlite(_)
+            | StoreError::Migration(_)
+            | StoreError::Corrupt(_) => Self::internal(),
         }
     }
 }
