@@ -7,8 +7,10 @@ use crate::flow::Flow;
 use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
 use crate::store::conn::Conn;
+use crate::store::keys::{self, Key};
 use crate::store::sites::{self, Site};
-use crate::store::{Result, StoreError, keys};
+use crate::store::{Result, StoreError};
+use crate::web::scope::Scope;
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use std::io::Write;
@@ -54,8 +56,16 @@ pub fn make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>> {
         if keys::any(conn)? {
             return Ok(false);
         }
-        let id = crate::ids::new();
-        keys::insert(conn, &id, &secrets::hash(&key), "first admin key", "admin", now)?;
+        let first = Key {
+            id: crate::ids::new(),
+            name: "first admin key".to_owned(),
+            scopes: Scope::Admin.as_str().to_owned(),
+            site_id: None,
+            created_at: now.naive_utc(),
+            expires_at: None,
+            last_used_at: None,
+        };
+        keys::insert(conn, &first, &secrets::hash(&key))?;
         Ok(true)
     })?;
     if !new {
@@ -84,14 +94,19 @@ pub fn new_site(id: &str, name: &str, at: Instant) -> Site {
 
 /// Stores a site and gives it a webhook URL.
 pub fn make_site(conn: &mut Conn, sealer: &Sealer, site: &Site) -> Result<()> {
-    let secret = |error: secrets::SecretError| StoreError::Corrupt(error.to_string());
-    let token = secrets::new_hook_token().map_err(secret)?;
-    let sealed = sealer.seal(&hook_purpose(&site.id), token.as_bytes()).map_err(secret)?;
     sites::insert(conn, site)?;
-    sites::insert_hook(conn, &site.id, &secrets::hash(&token), &sealed, site.created_at)
+    give_hook(conn, sealer, &site.id, site.created_at)
 }
 
-/// The webhook URL of a site, newest first where there are several.
+/// Gives a site another webhook URL, which is shown from now on.
+pub fn give_hook(conn: &mut Conn, sealer: &Sealer, site_id: &str, at: Instant) -> Result<()> {
+    let secret = |error: secrets::SecretError| StoreError::Corrupt(error.to_string());
+    let token = secrets::new_hook_token().map_err(secret)?;
+    let sealed = sealer.seal(&hook_purpose(site_id), token.as_bytes()).map_err(secret)?;
+    sites::insert_hook(conn, site_id, &secrets::hash(&token), &sealed, at)
+}
+
+/// The webhook URL that a site shows: the one that was made last.
 pub fn webhook_url(
     conn: &mut Conn,
     sealer: &Sealer,
@@ -99,11 +114,9 @@ pub fn webhook_url(
     site_id: &str,
 ) -> Result<String> {
     let secret = |error: secrets::SecretError| StoreError::Corrupt(error.to_string());
-    let tokens = sites::hook_tokens(conn, site_id)?;
-    let sealed = tokens
-        .first()
+    let sealed = sites::shown_hook(conn, site_id)?
         .ok_or_else(|| StoreError::Corrupt("a site without a webhook URL".to_owned()))?;
-    let token = sealer.open(&hook_purpose(site_id), sealed).map_err(secret)?;
+    let token = sealer.open(&hook_purpose(site_id), &sealed).map_err(secret)?;
     Ok(format!("{base_url}/hooks/kartra/{}", String::from_utf8_lossy(&token)))
 }
 

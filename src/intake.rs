@@ -50,8 +50,16 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 struct Door {
     site_id: String,
+    /// When its token ends, after a rotation; `None` where no end is set.
+    ends_at: Option<crate::core::Instant>,
     /// The MAC of the site's IPN secret; `None` where none is set.
     expected: Option<Vec<u8>>,
+}
+
+impl Door {
+    fn is_open(&self, at: crate::core::Instant) -> bool {
+        self.ends_at.is_none_or(|ends_at| ends_at > at)
+    }
 }
 
 /// The way in.
@@ -160,17 +168,20 @@ pub async fn greet(app: web::Data<App>, token: web::Path<String>) -> Result<Http
 /// The door that a token opens. Only the token's hash is ever compared or looked up.
 async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
     let hash = secrets::hash(token);
-    if let Some(door) = app.intake().known_door(&hash) {
+    let now = app.clock().now();
+    if let Some(door) = app.intake().known_door(&hash).filter(|door| door.is_open(now)) {
         return Ok(door);
     }
     let found = app.blocking(move |app| {
-        let site = app.store().read(|conn| match sites::site_of_hook(conn, &hash)? {
-            Some(site_id) => sites::get(conn, &site_id),
-            None => Ok(None),
+        let found = app.store().read(|conn| {
+            let Some((site_id, ends_at)) = sites::site_of_hook(conn, &hash, now)? else {
+                return Ok(None);
+            };
+            Ok(sites::get(conn, &site_id)?.map(|site| (site, ends_at)))
         })?;
-        let site = site.ok_or_else(|| Problem::not_found("webhook URL"))?;
+        let (site, ends_at) = found.ok_or_else(|| Problem::not_found("webhook URL"))?;
         let expected = expected_mac(app.sealer(), &site)?;
-        Ok(Door { site_id: site.id, expected })
+        Ok(Door { site_id: site.id, ends_at, expected })
     });
     let door = found.await?;
     let mut doors = app.intake().doors.lock().unwrap_or_else(PoisonError::into_inner);

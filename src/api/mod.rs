@@ -2,6 +2,8 @@
 
 mod access;
 mod changes;
+mod hooks;
+pub mod keys;
 mod levels;
 mod mappings;
 mod members;
@@ -25,6 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let scope = web::scope("/api/v1")
         .service(resource("/sites").get(sites::list).post(sites::create))
         .service(resource("/sites/{site}").get(sites::get).patch(sites::edit))
+        .service(resource("/sites/{site}/webhook-url/rotate").post(hooks::rotate))
         .service(resource("/sites/{site}/products").get(products::list))
         .service(
             resource("/sites/{site}/products/{product}").get(products::get).patch(products::edit),
@@ -66,6 +69,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/sites/{site}/webhooks/{id}/replay").post(webhooks::replay))
         .service(resource("/sites/{site}/webhooks/{id}/discard").post(webhooks::discard))
         .service(resource("/sites/{site}/webhooks/{id}/restore").post(webhooks::restore))
-        .service(resource("/sites/{site}/changes").get(changes::list));
+        .service(resource("/sites/{site}/changes").get(changes::list))
+        .service(resource("/keys").get(keys::list).post(keys::create))
+        .service(resource("/keys/{id}").get(keys::get).delete(keys::revoke));
     config.service(scope);
 }

@@ -90,14 +90,17 @@ pub struct List {
 /// `GET /sites`
 pub async fn list(
     app: web::Data<App>,
-    _: Auth<Read>,
+    auth: Auth<Read>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
     let (asked, before) = (page.asked(), page.after_instant()?);
     let found = app.blocking(move |app| {
         Ok(app.store().read(|conn| {
-            let sites = sites::list(conn, before, asked)?;
+            let sites = match &auth.caller.site_id {
+                Some(only) => sites::get(conn, only)?.into_iter().collect(),
+                None => sites::list(conn, before, asked)?,
+            };
             sites.iter().map(|site| view(conn, app, site)).collect::<Stored<Vec<_>>>()
         })?)
     });
@@ -135,9 +138,12 @@ pub struct Create {
 /// `POST /sites`
 pub async fn create(
     app: web::Data<App>,
-    _: Auth<Admin>,
+    auth: Auth<Admin>,
     body: Json<Create>,
 ) -> Result<HttpResponse, Problem> {
+    if auth.caller.site_id.is_some() {
+        return Err(Problem::forbidden("Use a key that is not bound to a site."));
+    }
     let Create { id, name, kartra_time_zone } = body.0;
     let name = name.unwrap_or_else(|| id.clone());
     let mut faults = Vec::new();

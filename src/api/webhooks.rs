@@ -6,9 +6,10 @@ use crate::core::event::EventId;
 use crate::flow::settle::{Cause, Touched};
 use crate::store::webhooks::{self, Filter, Status, Webhook};
 use crate::web::answer::{self, Resource};
-use crate::web::auth::{Auth, Read, Scope, Support};
+use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{Nothing, Page, Query};
 use crate::web::problem::Problem;
+use crate::web::scope::Scope;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -96,7 +97,7 @@ pub async fn get(
     let (site, id) = path.into_inner();
     let (webhook, body) = load(&app, site, id).await?;
     let mut view = WebhookView::from(webhook);
-    if auth.scope >= Scope::Support {
+    if auth.caller.scope >= Scope::Support {
         match String::from_utf8(body) {
             Ok(text) => view.body = Some(text),
             Err(other) => view.body_base64 = Some(STANDARD.encode(other.as_bytes())),

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 could not do it.
 
 mod explain;
+mod keys;
 mod migrate;
 mod rebuild;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Say why a person has what they have
     Explain(explain::Explain),
+    /// Make, list or revoke API keys
+    Keys(keys::Keys),
     /// Send the life stories of invented members to a webhook URL, as Kartra would
     Simulate(simulate::Simulate),
 }
@@ -68,6 +71,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(&settings),
             Command::Rebuild(rebuild) => rebuild.run(&settings),
             Command::Explain(explain) => explain.run(&settings),
+            Command::Keys(keys) => keys.run(&settings),
             Command::Simulate(simulate) => on_runtime(simulate.run()),
         };
         done.unwrap_or_else(|error| failed(&error, EXIT_FAILED))

@@ -22,6 +22,7 @@ diesel::table! {
         site_id -> Text,
         token -> Binary,
         created_at -> Timestamp,
+        ends_at -> Nullable<Timestamp>,
     }
 }
 
@@ -32,6 +33,9 @@ diesel::table! {
         name -> Text,
         scopes -> Text,
         created_at -> Timestamp,
+        site_id -> Nullable<Text>,
+        expires_at -> Nullable<Timestamp>,
+        last_used_at -> Nullable<Timestamp>,
     }
 }
 

@@ -177,13 +177,37 @@ pub fn insert_hook(
     Ok(())
 }
 
-/// The site that a token's hash belongs to.
-pub fn site_of_hook(conn: &mut Conn, token_hash: &[u8]) -> Result<Option<String>> {
-    Ok(hooks::table.find(token_hash).select(hooks::site_id).first(conn).optional()?)
+/// The site that a token's hash opens, and until when; `None` where it opens none any more.
+pub fn site_of_hook(
+    conn: &mut Conn,
+    token_hash: &[u8],
+    at: Instant,
+) -> Result<Option<(String, Option<Instant>)>> {
+    let found: Option<(String, Option<NaiveDateTime>)> = hooks::table
+        .find(token_hash)
+        .select((hooks::site_id, hooks::ends_at))
+        .first(conn)
+        .optional()?;
+    let found = found.map(|(site_id, ends_at)| (site_id, ends_at.map(|ends| ends.and_utc())));
+    Ok(found.filter(|(_, ends_at)| ends_at.is_none_or(|ends| ends > at)))
 }
 
-/// The sealed tokens of a site, newest first.
-pub fn hook_tokens(conn: &mut Conn, site_id: &str) -> Result<Vec<Vec<u8>>> {
-    let tokens = hooks::table.filter(hooks::site_id.eq(site_id)).select(hooks::token);
-    Ok(tokens.order(hooks::created_at.desc()).load(conn)?)
+/// The sealed token of the webhook URL that a site shows.
+pub fn shown_hook(conn: &mut Conn, site_id: &str) -> Result<Option<Vec<u8>>> {
+    let shown = hooks::table.filter(hooks::site_id.eq(site_id)).filter(hooks::ends_at.is_null());
+    Ok(shown.order(hooks::created_at.desc()).select(hooks::token).first(conn).optional()?)
+}
+
+/// How many webhook URLs of a site are taken; those that have ended are forgotten first.
+pub fn count_hooks(conn: &mut Conn, site_id: &str, now: Instant) -> Result<i64> {
+    let of_site = || hooks::table.filter(hooks::site_id.eq(site_id));
+    diesel::delete(of_site().filter(hooks::ends_at.le(stored(now)))).execute(conn)?;
+    Ok(of_site().count().get_result(conn)?)
+}
+
+/// Lets the webhook URL that a site shows end at an instant.
+pub fn end_hook(conn: &mut Conn, site_id: &str, ends_at: Instant) -> Result<()> {
+    let shown = hooks::table.filter(hooks::site_id.eq(site_id)).filter(hooks::ends_at.is_null());
+    diesel::update(shown).set(hooks::ends_at.eq(stored(ends_at))).execute(conn)?;
+    Ok(())
 }

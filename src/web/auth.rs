@@ -1,95 +1,94 @@
-//! Who is asking: an API key in `Authorization: Bearer lk_…`, and what it may do.
+//! Who is asking: an API key in `Authorization: Bearer lk_…`, what it may do, and where.
+//!
+//! Absences that tests check: no route without a scope; a key that is bound to a site finds nothing
+//! of another one, not even that it exists.
 
 use super::problem::Problem;
+use super::scope::{Needs, Scope};
 use crate::app::App;
+use crate::core::Instant;
 use crate::secrets;
+use crate::store::keys::{self, Key};
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use chrono::TimeDelta;
 use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{self, Duration};
+
+pub use super::scope::{Admin, Manage, Read, Support};
 
 /// How long a key that was looked up is taken to be what it was: a revoked key is refused within
 /// this time everywhere.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How many keys are remembered; past that, all are forgotten and looked up again.
 const REMEMBERED_MAX: usize = 10_000;
+/// How far behind the last use of a key may be: a write for every request would cost more than the
+/// requests.
+const LAST_USE_BEHIND_MAX: TimeDelta = TimeDelta::minutes(1);
 
-/// What a key may do; each contains those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Look at everything but bodies.
-    Read,
-    /// Also bodies, overrides, replay and discard.
-    Support,
-    /// Also mappings, levels, products and destinations.
-    Manage,
-    /// Also sites, keys and erasing.
-    Admin,
-}
-
-impl Scope {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Support => "support",
-            Self::Manage => "manage",
-            Self::Admin => "admin",
-        }
-    }
-
-    fn widest(words: &str) -> Option<Self> {
-        let all = [Self::Read, Self::Support, Self::Manage, Self::Admin];
-        all.into_iter().rev().find(|scope| words.split(' ').any(|word| word == scope.as_str()))
-    }
-}
-
-/// A scope as a type, so that a handler's signature says what it asks for.
-pub trait Needs {
-    /// The scope.
-    const SCOPE: Scope;
-}
-
-macro_rules! needs {
-    ($($name:ident)*) => {$(
-        #[doc = concat!("Asks for the scope `", stringify!($name), "`.")]
-        pub struct $name;
-        impl Needs for $name {
-            const SCOPE: Scope = Scope::$name;
-        }
-    )*};
-}
-needs!(Read Support Manage Admin);
-
-/// A request whose key has the scope `N`.
-pub struct Auth<N: Needs> {
+/// Whoever holds the key of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
     /// All that the key may do.
     pub scope: Scope,
+    /// The one site that it opens; `None` opens all.
+    pub site_id: Option<String>,
+    expires_at: Option<Instant>,
+}
+
+impl Caller {
+    /// The key in the settings: it may do everything, everywhere.
+    const CONFIGURED: Self = Self { scope: Scope::Admin, site_id: None, expires_at: None };
+
+    fn of(key: &Key) -> Option<Self> {
+        Some(Self {
+            scope: Scope::widest(&key.scopes)?,
+            site_id: key.site_id.clone(),
+            expires_at: key.expires_at.map(|at| at.and_utc()),
+        })
+    }
+
+    /// Whether the key opens a site.
+    #[must_use]
+    pub fn opens(&self, site_id: &str) -> bool {
+        self.site_id.as_deref().is_none_or(|only| only == site_id)
+    }
+}
+
+/// A request whose key has the scope `N`, for the site that its path names.
+pub struct Auth<N: Needs> {
+    /// Whoever holds the key.
+    pub caller: Arc<Caller>,
     needs: PhantomData<N>,
 }
 
 /// The keys that were looked up lately.
 #[derive(Default)]
-pub struct Remembered(Mutex<HashMap<[u8; 32], (Scope, Instant)>>);
+pub struct Remembered(Mutex<HashMap<[u8; 32], (Arc<Caller>, time::Instant)>>);
 
 impl Remembered {
-    fn get(&self, hash: &[u8; 32]) -> Option<Scope> {
+    fn get(&self, hash: &[u8; 32]) -> Option<Arc<Caller>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(_, at)| at.elapsed() < TRUSTED_FOR).map(|(scope, _)| *scope)
+        let fresh = known.get(hash).filter(|(_, at)| at.elapsed() < TRUSTED_FOR);
+        fresh.map(|(caller, _)| Arc::clone(caller))
     }
 
-    fn put(&self, hash: [u8; 32], scope: Scope) {
+    fn put(&self, hash: [u8; 32], caller: Arc<Caller>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
-        known.insert(hash, (scope, Instant::now()));
+        known.insert(hash, (caller, time::Instant::now()));
+    }
+
+    /// Forgets every key, after one has been revoked.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -99,44 +98,65 @@ impl<N: Needs> FromRequest for Auth<N> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let key = bearer(request);
+        let site = request.match_info().get("site").map(str::to_owned);
         let app = request.app_data::<web::Data<App>>().map(|app| app.get_ref().clone());
         Box::pin(async move {
             let app = app.ok_or_else(Problem::internal)?;
-            let scope = scope_of(app, key?).await?;
-            if scope < N::SCOPE {
+            let caller = caller(app, key?).await?;
+            if site.is_some_and(|site| !caller.opens(&site)) {
+                return Err(Problem::not_found("site"));
+            }
+            if caller.scope < N::SCOPE {
                 let need = N::SCOPE.as_str();
                 return Err(Problem::forbidden(format!("Use a key with the scope {need}.")));
             }
-            Ok(Self { scope, needs: PhantomData })
+            Ok(Self { caller, needs: PhantomData })
         })
     }
 }
 
 fn bearer(request: &HttpRequest) -> Result<String, Problem> {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = value.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    key.filter(|key| !key.is_empty()).map(str::to_owned).ok_or_else(|| {
-        Problem::unauthorized("Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.")
-    })
+    let (scheme, key) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") || key.trim().is_empty() {
+        return Err(Problem::unauthorized(
+            "Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.",
+        ));
+    }
+    Ok(key.trim().to_owned())
 }
 
-async fn scope_of(app: App, key: String) -> Result<Scope, Problem> {
+async fn caller(app: App, key: String) -> Result<Arc<Caller>, Problem> {
     let hash = secrets::hash(&key);
     if app.admin_key_hash().is_some_and(|admin| secrets::same(admin, &hash)) {
-        return Ok(Scope::Admin);
+        return Ok(Arc::new(Caller::CONFIGURED));
     }
-    if let Some(scope) = app.remembered_keys().get(&hash) {
-        return Ok(scope);
+    let now = app.clock().now();
+    let caller = match app.remembered_keys().get(&hash) {
+        Some(caller) => caller,
+        None => app.blocking(move |app| look_up(app, hash, now)).await?,
+    };
+    if caller.expires_at.is_some_and(|at| at <= now) {
+        return Err(Problem::unauthorized("This key has expired. Ask an admin for another."));
     }
-    let words = app.blocking(move |app| {
-        Ok(app.store().read(|conn| crate::store::keys::scopes(conn, &hash))?)
-    });
-    let words = words.await?;
-    let scope = words.as_deref().and_then(Scope::widest).ok_or_else(|| {
+    Ok(caller)
+}
+
+fn look_up(app: &App, hash: [u8; 32], now: Instant) -> Result<Arc<Caller>, Problem> {
+    let unknown = || {
         Problem::unauthorized(
             "This key is not known. Keys are made with `latchkey keys create` or by an admin key.",
         )
-    })?;
-    app.remembered_keys().put(hash, scope);
-    Ok(scope)
+    };
+    let key = app.store().read(|conn| keys::by_hash(conn, &hash))?.ok_or_else(unknown)?;
+    let caller = Arc::new(Caller::of(&key).ok_or_else(unknown)?);
+    let behind = (now - LAST_USE_BEHIND_MAX).naive_utc();
+    if key.last_used_at.is_none_or(|at| at <= behind)
+        && let Err(error) = app.store().write(|conn| keys::used(conn, &key.id, now))
+    {
+        // Whoever may come in may come in while nothing can be written, too.
+        tracing::warn!(key_id = key.id, %error, "the last use of a key could not be noted");
+    }
+    app.remembered_keys().put(hash, Arc::clone(&caller));
+    Ok(caller)
 }

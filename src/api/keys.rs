@@ -1,0 +1,219 @@
+//! API keys: made, listed and revoked. A key is shown once, when it is made.
+//!
+//! Whoever's key is bound to a site sees and makes keys of that site alone.
+
+use crate::app::App;
+use crate::core::Instant;
+use crate::secrets;
+use crate::store::keys::{self, Key};
+use crate::store::{Result as Stored, StoreError, conn::Conn, sites};
+use crate::web::answer::{self, Resource};
+use crate::web::auth::{Admin, Auth, Caller};
+use crate::web::extract::{Json, Nothing, Page, Query, name_fault};
+use crate::web::problem::{Fault, Problem};
+use crate::web::scope::Scope;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+/// A key as it is shown.
+#[derive(Debug, Serialize)]
+pub struct KeyView {
+    id: String,
+    name: String,
+    scopes: Vec<Scope>,
+    site: Option<String>,
+    created_at: Instant,
+    expires_at: Option<Instant>,
+    last_used_at: Option<Instant>,
+}
+
+impl Resource for KeyView {}
+
+impl KeyView {
+    /// Its id, to revoke it by.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// All of it in a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let at = |at: Option<Instant>| {
+            at.map_or("never".to_owned(), |at| at.format("%F %R UTC").to_string())
+        };
+        format!(
+            "{}  {}  site: {}  expires: {}  last used: {}  {}",
+            self.id,
+            Scope::words(&self.scopes),
+            self.site.as_deref().unwrap_or("all"),
+            at(self.expires_at),
+            at(self.last_used_at),
+            self.name,
+        )
+    }
+}
+
+impl From<Key> for KeyView {
+    fn from(key: Key) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: Scope::all_in(&key.scopes),
+            site: key.site_id,
+            created_at: key.created_at.and_utc(),
+            expires_at: key.expires_at.map(|at| at.and_utc()),
+            last_used_at: key.last_used_at.map(|at| at.and_utc()),
+        }
+    }
+}
+
+/// A key when it is made: the only time that it can be seen.
+#[derive(Debug, Serialize)]
+pub struct MadeView {
+    /// What is known of it later.
+    #[serde(flatten)]
+    pub known: KeyView,
+    /// The key itself.
+    pub key: String,
+}
+
+impl Resource for MadeView {}
+
+/// Which page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /keys`
+pub async fn list(
+    app: web::Data<App>,
+    auth: Auth<Admin>,
+    query: Query<List>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
+    let found = app.blocking(move |app| {
+        let site = auth.caller.site_id.as_deref();
+        Ok(app.store().read(|conn| keys::list(conn, site, before.as_deref(), asked))?)
+    });
+    let views: Vec<KeyView> = found.await?.into_iter().map(KeyView::from).collect();
+    Ok(answer::page(&page, views, |key| vec![key.id.clone()]))
+}
+
+/// `GET /keys/{id}`
+pub async fn get(
+    app: web::Data<App>,
+    auth: Auth<Admin>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let found = app.blocking(move |app| {
+        let found = app.store().read(|conn| keys::get(conn, &id))?;
+        found.filter(|key| reaches(&auth.caller, key)).ok_or_else(|| Problem::not_found("key"))
+    });
+    Ok(answer::thing(&request, &KeyView::from(found.await?)))
+}
+
+/// Whether a caller has a say about a key.
+fn reaches(caller: &Caller, key: &Key) -> bool {
+    caller.site_id.is_none() || caller.site_id == key.site_id
+}
+
+/// What a new key shall be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The one site that it opens; `None` opens all.
+    #[serde(default)]
+    pub site: Option<String>,
+    /// When it ends; `None` never.
+    #[serde(default)]
+    pub expires_at: Option<Instant>,
+}
+
+/// `POST /keys`
+pub async fn create(
+    app: web::Data<App>,
+    auth: Auth<Admin>,
+    body: Json<Create>,
+) -> Result<HttpResponse, Problem> {
+    let made = app.blocking(move |app| {
+        let mut asked = body.0;
+        if let Some(only) = &auth.caller.site_id {
+            if asked.site.as_ref().is_some_and(|site| site != only) {
+                return Err(Problem::invalid_at("/site", "There is no such site."));
+            }
+            asked.site = Some(only.clone());
+        }
+        let now = app.clock().now();
+        app.store().write(|conn| make(conn, asked, now))?.map_err(Problem::invalid)
+    });
+    let made = made.await?;
+    Ok(answer::created(&format!("/api/v1/keys/{}", made.known.id), &made))
+}
+
+/// Makes a key, or says what is wrong with what was asked.
+pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Stored<Result<MadeView, Vec<Fault>>> {
+    let mut faults = Vec::new();
+    let mut note = |pointer: &str, detail: String| {
+        faults.push(Fault { pointer: pointer.to_owned(), detail });
+    };
+    if let Some(fault) = name_fault(&asked.name) {
+        note("/name", fault);
+    }
+    if asked.scopes.is_empty() {
+        note("/scopes", "must name at least one of read, support, manage and admin".to_owned());
+    }
+    if let Some(site) = &asked.site
+        && sites::get(conn, site)?.is_none()
+    {
+        note("/site", "There is no such site.".to_owned());
+    }
+    if asked.expires_at.is_some_and(|at| at <= now) {
+        note("/expires_at", "must lie in the future, or be null for never".to_owned());
+    }
+    if !faults.is_empty() {
+        return Ok(Err(faults));
+    }
+    let secret = secrets::new_api_key().map_err(|e| StoreError::Corrupt(e.to_string()))?;
+    let micros = |at: Instant| Instant::from_timestamp_micros(at.timestamp_micros());
+    let key = Key {
+        id: crate::ids::new(),
+        name: asked.name,
+        scopes: Scope::words(&asked.scopes),
+        site_id: asked.site,
+        created_at: now.naive_utc(),
+        expires_at: asked.expires_at.and_then(micros).map(|at| at.naive_utc()),
+        last_used_at: None,
+    };
+    keys::insert(conn, &key, &secrets::hash(&secret))?;
+    Ok(Ok(MadeView { known: key.into(), key: secret }))
+}
+
+/// `DELETE /keys/{id}`: refused everywhere within a second.
+pub async fn revoke(
+    app: web::Data<App>,
+    auth: Auth<Admin>,
+    id: web::Path<String>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let revoked = app.blocking(move |app| {
+        let revoked = app.store().write(|conn| match keys::get(conn, &id)? {
+            Some(key) if reaches(&auth.caller, &key) => keys::delete(conn, &key.id),
+            _ => Ok(false),
+        })?;
+        app.remembered_keys().forget();
+        if revoked { Ok(()) } else { Err(Problem::not_found("key")) }
+    });
+    revoked.await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,179 @@
+//! `/keys`, and what a key opens.
+
+use super::{SITE, each, items, made, problem, refused_at};
+use crate::on_both_databases;
+use crate::support::{Reply, TestApp};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// Asks with a key of its own.
+fn with_key(app: &TestApp, key: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    app.request(method, path, |request| {
+        let request = request.bearer_auth(key);
+        match body {
+            Some(body) => request.body(body.to_string()),
+            None => request,
+        }
+    })
+}
+
+/// Makes a key of these scopes, bound to a site or to none; answers the key itself.
+fn key_of(app: &TestApp, scopes: &[&str], site: Option<&str>) -> String {
+    let asked = json!({ "name": "a script", "scopes": scopes, "site": site });
+    let reply = app.post("/api/v1/keys", &asked);
+    assert_eq!(reply.status, 201, "{reply:?}");
+    reply.json["key"].as_str().expect("a key").to_owned()
+}
+
+on_both_databases! {
+    fn a_key_is_shown_once_and_works_until_it_is_revoked(app: &TestApp) {
+        let asked = json!({ "name": "billing script", "scopes": ["support", "read"] });
+        let reply = app.post("/api/v1/keys", &asked);
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let (id, key) = (reply.json["id"].as_str().unwrap(), reply.json["key"].as_str().unwrap());
+        assert!(key.starts_with("lk_"), "{key}");
+        assert_eq!(reply.json["scopes"], json!(["read", "support"]));
+        let path = format!("/api/v1/keys/{id}");
+        assert_eq!(reply.header("location"), Some(path.as_str()));
+        let known = app.get(&path);
+        assert_eq!((known.status, &known.json["key"]), (200, &Value::Null), "never again");
+        assert_eq!(known.json["last_used_at"], Value::Null);
+
+        assert_eq!(with_key(app, key, "GET", SITE, None).status, 200);
+        let used = app.get(&path).json["last_used_at"].clone();
+        assert_eq!(used, json!(app.clock.now()), "to the minute");
+
+        assert_eq!(app.delete(&path).status, 204);
+        problem(&with_key(app, key, "GET", SITE, None), 401, "unauthorized");
+        problem(&app.get(&path), 404, "not-found");
+        problem(&app.delete(&path), 404, "not-found");
+    }
+
+    fn a_key_ends_at_its_instant(app: &TestApp) {
+        let ends = app.clock.now() + TimeDelta::hours(1);
+        let asked = json!({ "name": "for an hour", "scopes": ["read"], "expires_at": ends });
+        let key = app.post("/api/v1/keys", &asked).json["key"].as_str().unwrap().to_owned();
+        app.clock.set(ends - TimeDelta::microseconds(1));
+        assert_eq!(with_key(app, &key, "GET", SITE, None).status, 200);
+        app.clock.set(ends);
+        problem(&with_key(app, &key, "GET", SITE, None), 401, "unauthorized");
+    }
+
+    fn each_scope_contains_those_before_it_and_nothing_more(app: &TestApp) {
+        app.level("gold");
+        let member = format!("{SITE}/members/dana@x.example");
+        let ladder = [
+            ("read", "GET", format!("{SITE}/levels"), None, 200),
+            ("support", "POST", format!("{member}/grants"), Some(json!({ "level": "gold" })), 201),
+            ("manage", "POST", format!("{SITE}/levels"), Some(json!({ "id": "silver" })), 201),
+            ("admin", "PATCH", SITE.to_owned(), Some(json!({ "name": "Kitchen" })), 200),
+        ];
+        for (held, (scope, ..)) in ladder.iter().enumerate() {
+            let key = key_of(app, &[scope], None);
+            for (asked, (_, method, path, body, good)) in ladder.iter().enumerate() {
+                let body = body.as_ref().map(|body| {
+                    let mut body = body.clone();
+                    if let Some(id) = body.get_mut("id") {
+                        *id = json!(format!("silver-{held}"));
+                    }
+                    body
+                });
+                let reply = with_key(app, &key, method, path, body.as_ref());
+                if asked <= held {
+                    assert_eq!(reply.status, *good, "{scope} {method} {path}: {reply:?}");
+                } else {
+                    problem(&reply, 403, "forbidden");
+                }
+            }
+        }
+    }
+
+    fn a_key_of_one_site_finds_nothing_of_another(app: &TestApp) {
+        assert_eq!(app.post("/api/v1/sites", &json!({ "id": "other" })).status, 201);
+        let key = key_of(app, &["admin"], Some("other"));
+        assert_eq!(with_key(app, &key, "GET", "/api/v1/sites/other", None).status, 200);
+        let sites = with_key(app, &key, "GET", "/api/v1/sites", None);
+        assert_eq!(each(&items(&sites), "id"), ["other"], "nor in the list");
+        for (method, path) in [
+            ("GET", SITE.to_owned()),
+            ("PATCH", SITE.to_owned()),
+            ("GET", format!("{SITE}/members")),
+            ("GET", format!("{SITE}/changes")),
+            ("POST", format!("{SITE}/levels")),
+            ("GET", format!("{SITE}/access?email=dana@x.example&level=gold")),
+            ("POST", format!("{SITE}/webhook-url/rotate")),
+        ] {
+            let reply = with_key(app, &key, method, &path, Some(&json!({})));
+            problem(&reply, 404, "not-found");
+        }
+        let made = with_key(app, &key, "POST", "/api/v1/sites", Some(&json!({ "id": "third" })));
+        problem(&made, 403, "forbidden");
+    }
+
+    fn a_key_of_one_site_makes_and_sees_keys_of_that_site_alone(app: &TestApp) {
+        assert_eq!(app.post("/api/v1/sites", &json!({ "id": "other" })).status, 201);
+        let key = key_of(app, &["admin"], Some("other"));
+        let asked = json!({ "name": "own", "scopes": ["read"] });
+        let own = with_key(app, &key, "POST", "/api/v1/keys", Some(&asked));
+        assert_eq!((own.status, &own.json["site"]), (201, &json!("other")), "{own:?}");
+        let asked = json!({ "name": "foreign", "scopes": ["read"], "site": "default" });
+        refused_at(&with_key(app, &key, "POST", "/api/v1/keys", Some(&asked)), &["/site"]);
+        let seen = items(&with_key(app, &key, "GET", "/api/v1/keys", None));
+        assert_eq!(each(&seen, "site"), ["other", "other"]);
+        let foreign = items(&app.get("/api/v1/keys"));
+        let foreign = foreign.iter().find(|key| key["site"].is_null()).expect("the first key");
+        let path = format!("/api/v1/keys/{}", foreign["id"].as_str().unwrap());
+        problem(&with_key(app, &key, "GET", &path, None), 404, "not-found");
+        problem(&with_key(app, &key, "DELETE", &path, None), 404, "not-found");
+        assert_eq!(app.get(&path).status, 200, "it is still there");
+    }
+
+    fn a_key_that_cannot_be_is_refused_where_it_is_wrong(app: &TestApp) {
+        let past = app.clock.now();
+        let cases = [
+            (json!({ "name": "", "scopes": ["read"] }), "/name"),
+            (json!({ "name": "x", "scopes": [] }), "/scopes"),
+            (json!({ "name": "x", "scopes": ["owner"] }), "/scopes/0"),
+            (json!({ "name": "x", "scopes": ["read"], "site": "nowhere" }), "/site"),
+            (json!({ "name": "x", "scopes": ["read"], "expires_at": past }), "/expires_at"),
+        ];
+        for (asked, pointer) in cases {
+            refused_at(&app.post("/api/v1/keys", &asked), &[pointer]);
+        }
+        let keys = items(&app.get("/api/v1/keys"));
+        assert_eq!(each(&keys, "name"), ["first admin key"], "none was made");
+    }
+
+    fn a_rotated_webhook_url_is_taken_until_the_overlap_ends(app: &TestApp) {
+        let old = app.hook();
+        let rotated = app.post(&format!("{SITE}/webhook-url/rotate"), &json!({ "overlap_hours": 2 }));
+        assert_eq!(rotated.status, 200, "{rotated:?}");
+        let ends = app.clock.now() + TimeDelta::hours(2);
+        assert_eq!(rotated.json["previous_ends_at"], json!(ends));
+        let new = app.hook();
+        assert_ne!(old, new);
+        assert!(rotated.json["webhook_url"].as_str().unwrap().ends_with(&new));
+        app.clock.set(ends - TimeDelta::microseconds(1));
+        for url in [&old, &new] {
+            assert_eq!(app.post_raw(url, r#"{"lead":{}}"#).status, 200);
+        }
+        app.clock.set(ends);
+        problem(&app.post_raw(&old, r#"{"lead":{}}"#), 404, "not-found");
+        assert_eq!(app.post_raw(&new, r#"{"lead":{}}"#).status, 200);
+    }
+
+    fn a_rotation_without_overlap_ends_the_old_url_at_once(app: &TestApp) {
+        let old = app.hook();
+        let path = format!("{SITE}/webhook-url/rotate");
+        assert_eq!(app.post(&path, &json!({ "overlap_hours": 0 })).status, 200);
+        problem(&app.post_raw(&old, "{}"), 404, "not-found");
+        refused_at(&app.post(&path, &json!({ "overlap_hours": -1 })), &["/overlap_hours"]);
+        refused_at(&app.post(&path, &json!({ "overlap_hours": 721 })), &["/overlap_hours"]);
+        for _ in 0..9 {
+            assert_eq!(app.post(&path, &json!({})).status, 200);
+        }
+        let shown = app.hook();
+        problem(&app.post(&path, &json!({})), 409, "conflict");
+        assert_eq!(app.post_raw(&shown, "{}").status, 200, "a refused rotation ends nothing");
+    }
+}
