@@ -1,11 +1,13 @@
 //! The composition root: puts the rooms together, starts what runs, stops it in order.
 
 use crate::clock::Clock;
+use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
 use crate::intake::{self, Intake};
 use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::store::conn::Conn;
 use crate::web::auth::Remembered;
 use crate::web::health::{self, Probe};
 use crate::web::problem::Problem;
@@ -87,6 +89,24 @@ impl App {
     /// How many members a write computes again before it answers; with more it answers 202 at once.
     pub fn inline_members_max(&self) -> i64 {
         self.0.inline_members_max
+    }
+
+    /// Looks at a site, on one snapshot.
+    pub fn look<T>(
+        &self,
+        site_id: &str,
+        work: impl FnOnce(&mut Conn, &Bench) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        self.flow().on_snapshot(site_id, work)
+    }
+
+    /// Changes a site, under its lock; a problem leaves nothing of it.
+    pub fn change<T>(
+        &self,
+        site_id: &str,
+        work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        self.flow().under_lock(site_id, work)
     }
 
     /// Runs a use case that blocks, away from the threads that serve requests.

@@ -54,7 +54,7 @@ pub fn make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>> {
             make_site(conn, flow.sealer(), &new_site(DEFAULT_SITE, "Default site", now))?;
         }
         if keys::any(conn)? {
-            return Ok(false);
+            return Ok::<_, StoreError>(false);
         }
         let first = Key {
             id: crate::ids::new(),

@@ -173,13 +173,11 @@ async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
         return Ok(door);
     }
     let found = app.blocking(move |app| {
-        let found = app.store().read(|conn| {
-            let Some((site_id, ends_at)) = sites::site_of_hook(conn, &hash, now)? else {
-                return Ok(None);
-            };
-            Ok(sites::get(conn, &site_id)?.map(|site| (site, ends_at)))
+        let none = || Problem::not_found("webhook URL");
+        let (site, ends_at) = app.store().read(|conn| {
+            let (site_id, ends_at) = sites::site_of_hook(conn, &hash, now)?.ok_or_else(none)?;
+            Ok::<_, Problem>((sites::get(conn, &site_id)?.ok_or_else(none)?, ends_at))
         })?;
-        let (site, ends_at) = found.ok_or_else(|| Problem::not_found("webhook URL"))?;
         let expected = expected_mac(app.sealer(), &site)?;
         Ok(Door { site_id: site.id, ends_at, expected })
     });

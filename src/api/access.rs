@@ -8,7 +8,7 @@ use crate::core::Instant;
 use crate::core::kartra::values::email;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::{Result as Stored, members, rules};
+use crate::store::{members, rules};
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Json, Query};
 use crate::web::problem::Problem;
@@ -60,21 +60,18 @@ async fn answer(
     email: String,
     level: String,
 ) -> Result<HttpResponse, Problem> {
-    let found = app.blocking(move |app| {
-        let found =
-            app.flow().on_snapshot(&site, |conn, bench| look_up(conn, bench, &email, &level))?;
-        found.ok_or_else(|| Problem::not_found("level"))
-    });
+    let found = app
+        .blocking(move |app| app.look(&site, |conn, bench| look_up(conn, bench, &email, &level)));
     Ok(HttpResponse::Ok().json(found.await?))
 }
 
-fn look_up(conn: &mut Conn, bench: &Bench, email: &str, level: &str) -> Stored<Option<Allowed>> {
+fn look_up(conn: &mut Conn, bench: &Bench, email: &str, level: &str) -> Result<Allowed, Problem> {
     let site_id = &bench.site.id;
     if rules::level(conn, site_id, level)?.is_none() {
-        return Ok(None);
+        return Err(Problem::not_found("level"));
     }
     let Some(member) = members::with_email(conn, site_id, email)? else {
-        return Ok(Some(Allowed { allowed: false, until: None }));
+        return Ok(Allowed { allowed: false, until: None });
     };
     let due = member.next_change_at.is_some_and(|at| at.and_utc() <= bench.at);
     let held = if due {
@@ -83,5 +80,5 @@ fn look_up(conn: &mut Conn, bench: &Bench, email: &str, level: &str) -> Stored<O
     } else {
         members::recorded_level(conn, site_id, &member.id, level)?
     };
-    Ok(Some(Allowed { allowed: held.is_some(), until: held.and_then(|held| held.until) }))
+    Ok(Allowed { allowed: held.is_some(), until: held.and_then(|held| held.until) })
 }

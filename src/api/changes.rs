@@ -68,7 +68,7 @@ pub async fn list(
     })?;
     let after = cursor.or(after).unwrap_or(0);
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, _| changes::after(conn, &site, after, limit))?)
+        app.look(&site, |conn, _| Ok(changes::after(conn, &site, after, limit)?))
     });
     let views: Vec<ChangeView> = found.await?.into_iter().map(ChangeView::from).collect();
     let full = i64::try_from(views.len()).is_ok_and(|count| count >= limit);

@@ -49,17 +49,17 @@ pub async fn rotate(
         return Err(Problem::invalid_at("/overlap_hours", detail));
     }
     let rotated = app.blocking(move |app| {
-        let rotated = app.flow().under_lock(&site, |conn, bench| {
+        let rotated = app.change(&site, |conn, bench| {
             if sites::count_hooks(conn, &site, bench.at)? >= HOOKS_MAX {
                 let detail = "Too many earlier URLs are still taken. Wait until one has ended.";
-                return Ok(Err(Problem::conflict(detail)));
+                return Err(Problem::conflict(detail));
             }
             let ends_at = bench.at + TimeDelta::hours(hours);
             sites::end_hook(conn, &site, ends_at)?;
             give_hook(conn, app.sealer(), &site, bench.at)?;
             let webhook_url = webhook_url(conn, app.sealer(), app.base_url(), &site)?;
-            Ok(Ok(Rotated { webhook_url, previous_ends_at: ends_at }))
-        })?;
+            Ok(Rotated { webhook_url, previous_ends_at: ends_at })
+        });
         app.intake().forget_doors();
         rotated
     });

@@ -5,8 +5,9 @@
 use crate::app::App;
 use crate::core::Instant;
 use crate::secrets;
+use crate::store::conn::Conn;
 use crate::store::keys::{self, Key};
-use crate::store::{Result as Stored, StoreError, conn::Conn, sites};
+use crate::store::sites;
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Admin, Auth, Caller};
 use crate::web::extract::{Json, Nothing, Page, Query, name_fault};
@@ -155,14 +156,14 @@ pub async fn create(
             asked.site = Some(only.clone());
         }
         let now = app.clock().now();
-        app.store().write(|conn| make(conn, asked, now))?.map_err(Problem::invalid)
+        app.store().write(|conn| make(conn, asked, now))
     });
     let made = made.await?;
     Ok(answer::created(&format!("/api/v1/keys/{}", made.known.id), &made))
 }
 
 /// Makes a key, or says what is wrong with what was asked.
-pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Stored<Result<MadeView, Vec<Fault>>> {
+pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Result<MadeView, Problem> {
     let mut faults = Vec::new();
     let mut note = |pointer: &str, detail: String| {
         faults.push(Fault { pointer: pointer.to_owned(), detail });
@@ -182,9 +183,12 @@ pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Stored<Result<MadeV
         note("/expires_at", "must lie in the future, or be null for never".to_owned());
     }
     if !faults.is_empty() {
-        return Ok(Err(faults));
+        return Err(Problem::invalid(faults));
     }
-    let secret = secrets::new_api_key().map_err(|e| StoreError::Corrupt(e.to_string()))?;
+    let secret = secrets::new_api_key().map_err(|error| {
+        tracing::error!(%error, "no key could be made");
+        Problem::internal()
+    })?;
     let micros = |at: Instant| Instant::from_timestamp_micros(at.timestamp_micros());
     let key = Key {
         id: crate::ids::new(),
@@ -196,7 +200,7 @@ pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Stored<Result<MadeV
         last_used_at: None,
     };
     keys::insert(conn, &key, &secrets::hash(&secret))?;
-    Ok(Ok(MadeView { known: key.into(), key: secret }))
+    Ok(MadeView { known: key.into(), key: secret })
 }
 
 /// `DELETE /keys/{id}`: refused everywhere within a second.

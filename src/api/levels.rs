@@ -41,9 +41,10 @@ fn views(conn: &mut Conn, site_id: &str, levels: Vec<Level>) -> Stored<Vec<Level
     Ok(levels.into_iter().map(view).collect())
 }
 
-fn view(conn: &mut Conn, site_id: &str, id: &str) -> Stored<Option<LevelView>> {
+fn existing(conn: &mut Conn, site_id: &str, id: &str) -> Result<LevelView, Problem> {
     let level = rules::level(conn, site_id, id)?;
-    Ok(views(conn, site_id, level.into_iter().collect())?.pop())
+    let view = views(conn, site_id, level.into_iter().collect())?.pop();
+    view.ok_or_else(|| Problem::not_found("level"))
 }
 
 #[derive(Deserialize)]
@@ -64,10 +65,10 @@ pub async fn list(
     let asked = page.asked();
     let before = page.after_instant()?;
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, _| {
+        app.look(&site, |conn, _| {
             let levels = rules::list_levels(conn, &site, before, asked)?;
-            views(conn, &site, levels)
-        })?)
+            Ok(views(conn, &site, levels)?)
+        })
     });
     Ok(answer::page(&page, found.await?, |level| extract::instant_key(level.created_at, &level.id)))
 }
@@ -81,10 +82,7 @@ pub async fn get(
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
-    let found = app.blocking(move |app| {
-        let found = app.flow().on_snapshot(&site, |conn, _| view(conn, &site, &id))?;
-        found.ok_or_else(|| Problem::not_found("level"))
-    });
+    let found = app.blocking(move |app| app.look(&site, |conn, _| existing(conn, &site, &id)));
     Ok(answer::thing(&request, &found.await?))
 }
 
@@ -115,19 +113,15 @@ pub async fn create(
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/levels/{id}");
     let made = app.blocking(move |app| {
-        let made = app.flow().under_lock(&site, |conn, bench| {
+        app.change(&site, |conn, bench| {
             if rules::level(conn, &site, &id)?.is_some() {
-                return Ok(None);
+                let detail = "There is a level with this id already. Choose another id.";
+                return Err(Problem::conflict(detail));
             }
             let created_at = bench.at.naive_utc();
-            rules::insert_level(
-                conn,
-                &Level { site_id: site.clone(), id: id.clone(), name, created_at },
-            )?;
-            view(conn, &site, &id)
-        })?;
-        made.ok_or_else(|| {
-            Problem::conflict("There is a level with this id already. Choose another id.")
+            let level = Level { site_id: site.clone(), id: id.clone(), name, created_at };
+            rules::insert_level(conn, &level)?;
+            existing(conn, &site, &id)
         })
     });
     Ok(answer::created(&location, &made.await?))
@@ -154,19 +148,15 @@ pub async fn edit(
     }
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, _| {
+        app.change(&site, |conn, _| {
             let Some(mut level) = rules::level(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("level")));
+                return Err(Problem::not_found("level"));
             };
-            if let Some(before) = view(conn, &site, &id)?
-                && let Err(problem) = if_match.check(&before)
-            {
-                return Ok(Err(problem));
-            }
+            if_match.check(&existing(conn, &site, &id)?)?;
             level.name = body.0.name.unwrap_or(level.name);
             rules::update_level(conn, &level)?;
-            Ok(view(conn, &site, &id)?.ok_or_else(|| Problem::not_found("level")))
-        })?
+            existing(conn, &site, &id)
+        })
     });
     Ok(answer::thing(&request, &edited.await?))
 }
@@ -182,22 +172,18 @@ pub async fn remove(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let removed = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, bench| {
-            let Some(level) = view(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("level")));
-            };
-            if let Err(problem) = if_match.check(&level) {
-                return Ok(Err(problem));
-            }
+        app.change(&site, |conn, bench| {
+            let level = existing(conn, &site, &id)?;
+            if_match.check(&level)?;
             let mapped = bench.book.mappings.iter().any(|mapping| mapping.level == id);
             if mapped || level.members > 0 || overrides::any_of_level(conn, &site, &id)? {
                 let detail =
                     "The level is in use by mappings, grants or blocks. Remove those first.";
-                return Ok(Err(Problem::conflict(detail)));
+                return Err(Problem::conflict(detail));
             }
             rules::delete_level(conn, &site, &id)?;
-            Ok(Ok(()))
-        })?
+            Ok(())
+        })
     });
     removed.await?;
     Ok(HttpResponse::NoContent().finish())

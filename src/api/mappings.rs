@@ -78,9 +78,7 @@ pub async fn list(
     let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
     let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, _| {
-            rules::list_mappings(conn, &site, before.as_deref(), asked)
-        })?)
+        app.look(&site, |conn, _| Ok(rules::list_mappings(conn, &site, before.as_deref(), asked)?))
     });
     let views: Vec<MappingView> = found.await?.into_iter().map(MappingView::from).collect();
     Ok(answer::page(&page, views, |mapping| vec![mapping.id.clone()]))
@@ -96,7 +94,7 @@ pub async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
     let found = app.blocking(move |app| {
-        let found = app.flow().on_snapshot(&site, |conn, _| rules::mapping(conn, &site, &id))?;
+        let found = app.look(&site, |conn, _| Ok(rules::mapping(conn, &site, &id)?))?;
         found.ok_or_else(|| Problem::not_found("mapping"))
     });
     Ok(answer::thing(&request, &MappingView::from(found.await?)))
@@ -145,14 +143,12 @@ pub async fn create(
             purchased_before: asked.purchased_before.map(whole_micros),
             policy: asked.policy.unwrap_or_default(),
         };
-        let recompute = app.flow().under_lock(&site, |conn, bench| {
-            if let Err(problem) = check(conn, bench, &mapping)? {
-                return Ok(Err(problem));
-            }
+        let recompute = app.change(&site, |conn, bench| {
+            check(conn, bench, &mapping)?;
             rules::insert_mapping(conn, &site, &mapping)?;
             end_ignoring(conn, bench, &mapping)?;
-            ask_for(conn, bench, &[&mapping.product_id], &mapping.id).map(Ok)
-        })??;
+            Ok(ask_for(conn, bench, &[&mapping.product_id], &mapping.id)?)
+        })?;
         written(app, mapping, &recompute)
     });
     let made = made.await?;
@@ -227,26 +223,19 @@ pub async fn edit(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
-        let (mapping, recompute) = app.flow().under_lock(&site, |conn, bench| {
+        let (mapping, recompute) = app.change(&site, |conn, bench| {
             let Some(before) = rules::mapping(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("mapping")));
+                return Err(Problem::not_found("mapping"));
             };
-            if let Err(problem) = if_match.check(&MappingView::from(before.clone())) {
-                return Ok(Err(problem));
-            }
-            let mapping = match body.0.on(&before) {
-                Ok(mapping) => mapping,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            if let Err(problem) = check(conn, bench, &mapping)? {
-                return Ok(Err(problem));
-            }
+            if_match.check(&MappingView::from(before.clone()))?;
+            let mapping = body.0.on(&before)?;
+            check(conn, bench, &mapping)?;
             rules::update_mapping(conn, &site, &mapping)?;
             end_ignoring(conn, bench, &mapping)?;
             let asked =
                 ask_for(conn, bench, &[&before.product_id, &mapping.product_id], &mapping.id)?;
-            Ok(Ok((mapping, asked)))
-        })??;
+            Ok((mapping, asked))
+        })?;
         written(app, mapping, &recompute)
     });
     let edited = edited.await?;
@@ -269,17 +258,15 @@ pub async fn remove(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let removed = app.blocking(move |app| {
-        let (mapping, recompute) = app.flow().under_lock(&site, |conn, bench| {
+        let (mapping, recompute) = app.change(&site, |conn, bench| {
             let Some(mapping) = rules::mapping(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("mapping")));
+                return Err(Problem::not_found("mapping"));
             };
-            if let Err(problem) = if_match.check(&MappingView::from(mapping.clone())) {
-                return Ok(Err(problem));
-            }
+            if_match.check(&MappingView::from(mapping.clone()))?;
             rules::delete_mapping(conn, &site, &id)?;
             let asked = ask_for(conn, bench, &[&mapping.product_id], &id)?;
-            Ok(Ok((mapping, asked)))
-        })??;
+            Ok((mapping, asked))
+        })?;
         written(app, mapping, &recompute)
     });
     let removed = removed.await?;
@@ -290,7 +277,7 @@ pub async fn remove(
 }
 
 /// Looks at a mapping against the site's levels and its other mappings.
-fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<Result<(), Problem>> {
+fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Problem> {
     let mut faults = Vec::new();
     let mut note = |pointer: &str, detail: String| {
         faults.push(Fault { pointer: pointer.to_owned(), detail });
@@ -307,7 +294,7 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<Result<(),
         note(&format!("/policy/{key}"), detail);
     }
     if !faults.is_empty() {
-        return Ok(Err(Problem::invalid(faults)));
+        return Err(Problem::invalid(faults));
     }
     let same = |other: &&Mapping| {
         other.id != mapping.id
@@ -317,13 +304,13 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<Result<(),
             && other.purchased_from == mapping.purchased_from
             && other.purchased_before == mapping.purchased_before
     };
-    Ok(match bench.book.mappings.iter().find(same) {
+    match bench.book.mappings.iter().find(same) {
         Some(other) => Err(Problem::conflict(format!(
             "The mapping {} has the same product, price point, level and window. Edit that one.",
             other.id
         ))),
         None => Ok(()),
-    })
+    }
 }
 
 /// Mapping an ignored product ends the ignoring.

@@ -42,17 +42,17 @@ pub struct Named {
 
 /// Finds whom `{member}` names; an unknown id is nobody, an unknown address is somebody without
 /// levels.
-pub fn find(conn: &mut Conn, site_id: &str, name: &str) -> Stored<Result<Named, Problem>> {
+pub fn find(conn: &mut Conn, site_id: &str, name: &str) -> Result<Named, Problem> {
     if name.contains('@') {
         let Some(email) = email(name) else {
-            return Ok(Err(Problem::malformed("The member in the path is no e-mail address.")));
+            return Err(Problem::malformed("The member in the path is no e-mail address."));
         };
         let member = members::with_email(conn, site_id, &email)?;
-        return Ok(Ok(Named { email, member }));
+        return Ok(Named { email, member });
     }
     let member = members::get(conn, site_id, name)?;
     let named = member.map(|member| Named { email: member.email.clone(), member: Some(member) });
-    Ok(named.ok_or_else(|| Problem::not_found("member")))
+    named.ok_or_else(|| Problem::not_found("member"))
 }
 
 /// What an address holds at an instant: from what is folded for now and later, from the bare events
@@ -85,18 +85,18 @@ pub async fn list(
     let page = Page::of(limit, cursor.as_deref(), 2)?;
     let before = page.after_instant()?;
     let found = app.blocking(move |app| {
-        app.flow().on_snapshot(&site, |conn, bench| {
+        app.look(&site, |conn, bench| {
             if let Some(level) = &level
                 && rules::level(conn, &site, level)?.is_none()
             {
-                return Ok(Err(Problem::not_found("level")));
+                return Err(Problem::not_found("level"));
             }
             let at = at.unwrap_or(bench.at);
             // The record tells who holds a level now; of other instants it tells nothing.
             let recorded = level.clone().filter(|_| at == bench.at).map(|level| (level, at));
             let filter = members::Filter { q, level: recorded, before };
-            look_through(conn, bench, filter, level.as_ref(), at, page.limit).map(Ok)
-        })?
+            Ok(look_through(conn, bench, filter, level.as_ref(), at, page.limit)?)
+        })
     });
     let (items, next) = found.await?;
     Ok(answer::items_until(&items, next.as_deref()))
@@ -176,14 +176,11 @@ pub async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
     let found = app.blocking(move |app| {
-        app.flow().on_snapshot(&site, |conn, bench| {
-            let named = match find(conn, &site, &name)? {
-                Ok(named) => named,
-                Err(problem) => return Ok(Err(problem)),
-            };
+        app.look(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
             let answer = answer_of(conn, bench, &named.email, bench.at)?;
-            Ok(Ok((named, answer)))
-        })?
+            Ok((named, answer))
+        })
     });
     let (named, answer) = found.await?;
     let levels: Vec<&String> = answer.levels.iter().map(|held| &held.level).collect();
@@ -215,16 +212,13 @@ pub async fn access(
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
     let found = app.blocking(move |app| {
-        app.flow().on_snapshot(&site, |conn, bench| {
-            let named = match find(conn, &site, &name)? {
-                Ok(named) => named,
-                Err(problem) => return Ok(Err(problem)),
-            };
+        app.look(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
             let at = query.0.at.unwrap_or(bench.at);
             let answer = answer_of(conn, bench, &named.email, at)?;
             let (id, version) = named.member.map_or((None, 0), |m| (Some(m.id), m.version));
-            Ok(Ok(AccessView::of(id, named.email, version, &answer)))
-        })?
+            Ok(AccessView::of(id, named.email, version, &answer))
+        })
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -87,14 +87,11 @@ async fn make(
 ) -> Result<HttpResponse, Problem> {
     let location = format!("/api/v1/sites/{site}/members/{}/{list}", percent_encoded(&name));
     let made = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, bench| {
-            let named = match find(conn, &site, &name)? {
-                Ok(named) => named,
-                Err(problem) => return Ok(Err(problem)),
-            };
+        app.change(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
             let faults = faults(conn, bench, &what, until, note.as_deref())?;
             if !faults.is_empty() {
-                return Ok(Err(Problem::invalid(faults)));
+                return Err(Problem::invalid(faults));
             }
             let made = Override {
                 id: crate::ids::new(),
@@ -108,8 +105,8 @@ async fn make(
             };
             overrides::insert(conn, &site, &made)?;
             settle_for(app, conn, bench, &made)?;
-            Ok(Ok(made))
-        })?
+            Ok(made)
+        })
     });
     let made = made.await?;
     let level = match made.what {
@@ -186,13 +183,10 @@ pub async fn blocks(
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
     let found = app.blocking(move |app| {
-        app.flow().on_snapshot(&site, |conn, bench| {
-            let named = match find(conn, &site, &name)? {
-                Ok(named) => named,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            Ok(Ok(answer_of(conn, bench, &named.email, bench.at)?))
-        })?
+        app.look(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
+            Ok(answer_of(conn, bench, &named.email, bench.at)?)
+        })
     });
     let answer = found.await?;
     let blocks: Vec<BlockView> = answer.blocks.iter().map(BlockView::from).collect();
@@ -226,11 +220,8 @@ async fn end(
     is: fn(&OverrideKind) -> bool,
 ) -> Result<HttpResponse, Problem> {
     let ended = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, bench| {
-            let named = match find(conn, &site, &name)? {
-                Ok(named) => named,
-                Err(problem) => return Ok(Err(problem)),
-            };
+        app.change(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
             let leads = leads_of(conn, &site, &named.email)?;
             let found = overrides::load(conn, &site, std::slice::from_ref(&id))?.pop();
             let standing = found.filter(|o| {
@@ -240,13 +231,13 @@ async fn end(
                 overrides::end(conn, &site, &id, bench.at)?;
                 standing.ended_at = Some(bench.at);
                 settle_for(app, conn, bench, &standing)?;
-                return Ok(Ok(()));
+                return Ok(());
             }
             if noun == "block" && lift(app, conn, bench, &named, leads, &id)? {
-                return Ok(Ok(()));
+                return Ok(());
             }
-            Ok(Err(Problem::not_found(noun)))
-        })?
+            Err(Problem::not_found(noun))
+        })
     });
     ended.await?;
     Ok(HttpResponse::NoContent().finish())

@@ -96,11 +96,11 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
     Ok(products.into_iter().map(view).collect())
 }
 
-fn view(conn: &mut Conn, bench: &Bench, id: &str) -> Stored<Option<(Product, ProductView)>> {
-    let Some(product) = rules::products(conn, &bench.site.id, &[id.to_owned()])?.pop() else {
-        return Ok(None);
-    };
-    Ok(views(conn, bench, vec![product.clone()])?.pop().map(|view| (product, view)))
+fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<(Product, ProductView), Problem> {
+    let product = rules::products(conn, &bench.site.id, &[id.to_owned()])?.pop();
+    let product = product.ok_or_else(|| Problem::not_found("product"))?;
+    let view = views(conn, bench, vec![product.clone()])?.pop();
+    Ok((product, view.ok_or_else(|| Problem::not_found("product"))?))
 }
 
 #[derive(Deserialize)]
@@ -123,10 +123,10 @@ pub async fn list(
     let before = page.after_instant()?;
     let status = query.0.status;
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, bench| {
+        app.look(&site, |conn, bench| {
             let products = matching(conn, bench, status, before, asked)?;
-            views(conn, bench, products)
-        })?)
+            Ok(views(conn, bench, products)?)
+        })
     });
     Ok(answer::page(&page, found.await?, |product| {
         extract::instant_key(product.first_seen_at.naive_utc(), &product.product_id)
@@ -165,10 +165,8 @@ pub async fn get(
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
-    let found = app.blocking(move |app| {
-        let found = app.flow().on_snapshot(&site, |conn, bench| view(conn, bench, &id))?;
-        found.map(|(_, view)| view).ok_or_else(|| Problem::not_found("product"))
-    });
+    let found =
+        app.blocking(move |app| app.look(&site, |conn, bench| Ok(existing(conn, bench, &id)?.1)));
     Ok(answer::thing(&request, &found.await?))
 }
 
@@ -198,32 +196,27 @@ pub async fn edit(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
-        let asked = app.flow().under_lock(&site, |conn, bench| {
-            let Some((mut product, before)) = view(conn, bench, &id)? else {
-                return Ok(Err(Problem::not_found("product")));
-            };
-            if let Err(problem) = if_match.check(&before) {
-                return Ok(Err(problem));
-            }
+        let asked = app.change(&site, |conn, bench| {
+            let (mut product, before) = existing(conn, bench, &id)?;
+            if_match.check(&before)?;
             let ignored = body.0.ignored.unwrap_or(product.ignored);
             let enabled = bench.book.mappings.iter().any(|m| m.enabled && m.product_id == id);
             if ignored && enabled {
                 let detail = "The product has an enabled mapping. Disable or delete it before ignoring the product.";
-                return Ok(Err(Problem::conflict(detail)));
+                return Err(Problem::conflict(detail));
             }
             if ignored == product.ignored {
-                return Ok(Ok(None));
+                return Ok(None);
             }
             product.ignored = ignored;
             rules::replace_products(conn, &site, &[product])?;
             sites::touch_rules(conn, &site)?;
             let scope = Scope { product_id: Some(id.clone()), reread_dates: false };
             let cause = Cause::new("mapping", id.clone());
-            Ok(Ok(Some(ask(conn, &site, &scope, &cause, bench.at)?)))
-        })??;
+            Ok(Some(ask(conn, &site, &scope, &cause, bench.at)?))
+        })?;
         let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
-        let found = app.flow().on_snapshot(&site, |conn, bench| view(conn, bench, &id))?;
-        let (_, product) = found.ok_or_else(|| Problem::not_found("product"))?;
+        let (_, product) = app.look(&site, |conn, bench| existing(conn, bench, &id))?;
         Ok(Edited { product, recompute })
     });
     let edited = edited.await?;

@@ -222,17 +222,14 @@ pub async fn edit(
     let edited = app.blocking(move |app| {
         let change = body.0;
         let zone = check(&change)?;
-        let done = app.flow().under_lock(&id, |conn, bench| {
+        let (site, asked) = app.change(&id, |conn, bench| {
             let before = view(conn, app, &bench.site)?;
-            if let Err(problem) = if_match.check(&before) {
-                return Ok(Err(problem));
-            }
+            if_match.check(&before)?;
             let asked = apply(conn, app, &mut bench.site, change, zone, bench.at)?;
-            Ok(Ok((view(conn, app, &bench.site)?, asked)))
+            Ok((view(conn, app, &bench.site)?, asked))
         })?;
         app.intake().forget_doors();
         app.flow().wake();
-        let (site, asked) = done?;
         let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
         Ok(Edited { site, recompute })
     });

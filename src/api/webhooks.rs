@@ -80,7 +80,7 @@ pub async fn list(
         before: page.after_one().map(str::to_owned),
     };
     let found = app.blocking(move |app| {
-        Ok(app.flow().on_snapshot(&site, |conn, _| webhooks::list(conn, &site, &filter, asked))?)
+        app.look(&site, |conn, _| Ok(webhooks::list(conn, &site, &filter, asked)?))
     });
     let views: Vec<WebhookView> = found.await?.into_iter().map(WebhookView::from).collect();
     Ok(answer::page(&page, views, |webhook| vec![webhook.id.clone()]))
@@ -108,7 +108,7 @@ pub async fn get(
 
 async fn load(app: &App, site: String, id: String) -> Result<(Webhook, Vec<u8>), Problem> {
     let found = app.blocking(move |app| {
-        let found = app.flow().on_snapshot(&site, |conn, _| webhooks::get(conn, &site, &id))?;
+        let found = app.look(&site, |conn, _| Ok(webhooks::get(conn, &site, &id)?))?;
         found.ok_or_else(|| Problem::not_found("webhook"))
     });
     found.await
@@ -144,16 +144,16 @@ async fn again(
 ) -> Result<HttpResponse, Problem> {
     let key = (site.clone(), id.clone());
     let applied = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, bench| {
+        app.change(&site, |conn, bench| {
             let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("webhook")));
+                return Err(Problem::not_found("webhook"));
             };
             if !may(&webhook.status) {
-                return Ok(Err(Problem::conflict(else_say)));
+                return Err(Problem::conflict(else_say));
             }
             webhooks::make_due(conn, &site, &id, bench.at)?;
-            Ok(Ok(()))
-        })??;
+            Ok(())
+        })?;
         Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)
     });
     applied.await?;
@@ -171,9 +171,9 @@ pub async fn discard(
     let (site, id) = path.into_inner();
     let key = (site.clone(), id.clone());
     let discarded = app.blocking(move |app| {
-        app.flow().under_lock(&site, |conn, bench| {
+        app.change(&site, |conn, bench| {
             let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
-                return Ok(Err(Problem::not_found("webhook")));
+                return Err(Problem::not_found("webhook"));
             };
             webhooks::discard(conn, &site, &id)?;
             let mut touched = Touched::default();
@@ -183,8 +183,8 @@ pub async fn discard(
                 touched.events.insert(EventId(event), cause);
             }
             app.flow().settle(conn, bench, touched)?;
-            Ok(Ok(()))
-        })?
+            Ok(())
+        })
     });
     discarded.await?;
     let (webhook, _) = load(&app, key.0, key.1).await?;

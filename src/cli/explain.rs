@@ -5,6 +5,7 @@ use crate::core::Instant;
 use crate::core::explain::sentences;
 use crate::core::kartra::values::email;
 use crate::first_start::DEFAULT_SITE;
+use crate::flow::FlowError;
 use crate::settings::Settings;
 use crate::store::members;
 use anyhow::Context;
@@ -39,7 +40,7 @@ impl Explain {
             .on_snapshot(&self.site, |conn, bench| {
                 let member = members::with_email(conn, &self.site, &self.email)?;
                 let at = self.at.unwrap_or(bench.at);
-                Ok((member, answer_of(conn, bench, &self.email, at)?))
+                Ok::<_, FlowError>((member, answer_of(conn, bench, &self.email, at)?))
             })
             .with_context(|| format!("site {}", self.site))?;
         let mut out = std::io::stdout().lock();

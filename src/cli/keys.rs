@@ -4,6 +4,7 @@ use crate::api::keys::{Create, KeyView, make};
 use crate::core::Instant;
 use crate::settings::Settings;
 use crate::store::keys;
+use crate::web::problem::Problem;
 use crate::web::scope::Scope;
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -62,11 +63,7 @@ impl Keys {
                 let New { name, scope: scopes, site, expires_at } = new;
                 let asked = Create { name, scopes, site, expires_at };
                 let now = flow.clock().now();
-                let made = flow.store().write(|conn| make(conn, asked, now))?;
-                let made = made.map_err(|faults| {
-                    let faults = faults.into_iter().map(|f| format!("{} {}", f.pointer, f.detail));
-                    anyhow::anyhow!("{}", faults.collect::<Vec<_>>().join("; "))
-                })?;
+                let made = flow.store().write(|conn| make(conn, asked, now)).map_err(in_words)?;
                 if self.json { print(&made) } else { say(&made.key) }?;
             }
             What::List => {
@@ -97,6 +94,13 @@ fn all(flow: &crate::flow::Flow) -> anyhow::Result<Vec<KeyView>> {
         }
         found.extend(batch.into_iter().map(KeyView::from));
     }
+}
+
+/// A refusal of the API, as a command says it.
+fn in_words(problem: Problem) -> anyhow::Error {
+    let faults = problem.errors.iter().map(|f| format!("{}: {}", f.pointer, f.detail));
+    let faults: Vec<String> = faults.collect();
+    anyhow::anyhow!(if faults.is_empty() { problem.detail } else { faults.join("; ") })
 }
 
 fn print(result: &impl Serialize) -> anyhow::Result<()> {

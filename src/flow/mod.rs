@@ -20,6 +20,7 @@ mod timers;
 pub(crate) use record::Dossier;
 
 use crate::clock::Clock;
+use crate::core::stretch::earlier;
 use crate::core::{Instant, schedule};
 use crate::secrets::Sealer;
 use crate::store::conn::Conn;
@@ -114,15 +115,7 @@ impl Flow {
 
     /// How long until the next end of any site; `None` where the store cannot tell or knows none.
     fn until_next_due(&self) -> Option<Duration> {
-        let next = self.store.read(|conn| {
-            let mut next = None;
-            for site_id in sites::enabled(conn)? {
-                let due = members::next_due_at(conn, &site_id)?;
-                next = crate::core::stretch::earlier(next, due);
-            }
-            Ok(next)
-        });
-        let until = next.ok().flatten()? - self.clock.now();
+        let until = self.store.read(next_end).ok().flatten()? - self.clock.now();
         Some(until.to_std().unwrap_or_default())
     }
 
@@ -151,12 +144,7 @@ impl Flow {
 
     fn turn_of(&self, site_id: &str) -> Result<bool> {
         let now = self.clock.now();
-        let (timers, webhooks, recompute) = self.store.read(|conn| {
-            let timers = members::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
-            let webhooks = webhooks::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
-            let recompute = recomputes::next(conn, site_id)?.is_some();
-            Ok((timers, webhooks, recompute))
-        })?;
+        let (timers, webhooks, recompute) = self.store.read(|conn| due_work(conn, site_id, now))?;
         // Ends that are due come first, so that no event overtakes them; but ends that cannot be
         // applied keep no event waiting.
         let fired = if timers { self.fire_timers(site_id, now) } else { Ok(false) };
@@ -240,7 +228,7 @@ impl Flow {
     }
 
     /// Applies some webhooks in one transaction; a panic in it is an error like any other.
-    fn attempt(&self, site_id: &str, ids: &[String]) -> std::result::Result<(), String> {
+    fn attempt(&self, site_id: &str, ids: &[String]) -> Result<(), String> {
         let work = || {
             self.enabled_under_lock(site_id, |conn, bench| {
                 // Read under the lock: another process may have applied them meanwhile.
@@ -261,19 +249,16 @@ impl Flow {
         settle::settle(conn, bench, touched)
     }
 
-    /// Works on a site under its lock, in one transaction.
-    pub fn under_lock<T>(
+    /// Works on a site under its lock, in one transaction; an error leaves nothing of it.
+    pub fn under_lock<T, E: From<FlowError> + From<StoreError>>(
         &self,
         site_id: &str,
-        work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T>,
-    ) -> std::result::Result<T, FlowError> {
-        let done = self.store.write(|conn| {
-            let Some(mut bench) = self.bench(conn, site_id, true)? else {
-                return Ok(None);
-            };
-            work(conn, &mut bench).map(Some)
-        })?;
-        done.ok_or(FlowError::NoSite)
+        work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.store.write(|conn| match self.bench(conn, site_id, true)? {
+            Some(mut bench) => work(conn, &mut bench),
+            None => Err(FlowError::NoSite.into()),
+        })
     }
 
     /// As [`Flow::under_lock`], unless the site is disabled or gone: then nothing is done.
@@ -289,16 +274,15 @@ impl Flow {
     }
 
     /// Looks at a site on one snapshot, without its lock.
-    pub fn on_snapshot<T>(
+    pub fn on_snapshot<T, E: From<FlowError> + From<StoreError>>(
         &self,
         site_id: &str,
-        work: impl FnOnce(&mut Conn, &Bench) -> Result<T>,
-    ) -> std::result::Result<T, FlowError> {
-        let done = self.store.read(|conn| match self.bench(conn, site_id, false)? {
-            Some(bench) => work(conn, &bench).map(Some),
-            None => Ok(None),
-        })?;
-        done.ok_or(FlowError::NoSite)
+        work: impl FnOnce(&mut Conn, &Bench) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.store.read(|conn| match self.bench(conn, site_id, false)? {
+            Some(bench) => work(conn, &bench),
+            None => Err(FlowError::NoSite.into()),
+        })
     }
 
     fn bench(&self, conn: &mut Conn, site_id: &str, lock: bool) -> Result<Option<Bench>> {
@@ -347,6 +331,22 @@ impl Flow {
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
     }
+}
+
+/// The next end of any enabled site.
+fn next_end(conn: &mut Conn) -> Result<Option<Instant>> {
+    let mut next = None;
+    for site_id in sites::enabled(conn)? {
+        next = earlier(next, members::next_due_at(conn, &site_id)?);
+    }
+    Ok(next)
+}
+
+/// Which work a site has: ends, webhooks, a recompute.
+fn due_work(conn: &mut Conn, site_id: &str, now: Instant) -> Result<(bool, bool, bool)> {
+    let ends = members::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
+    let webhooks = webhooks::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
+    Ok((ends, webhooks, recomputes::next(conn, site_id)?.is_some()))
 }
 
 /// These locks guard values that are whole at every moment, so a panic elsewhere spoils nothing.

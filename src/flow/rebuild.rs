@@ -55,12 +55,13 @@ pub fn rebuild(
     flow: &Flow,
     site_id: &str,
     mut progress: impl FnMut(Pass, usize),
-) -> std::result::Result<(), FlowError> {
+) -> Result<(), FlowError> {
     for pass in Pass::ALL {
         let (mut reached, mut done) = (String::new(), 0);
         loop {
-            let batch =
-                flow.under_lock(site_id, |conn, bench| run(flow, conn, bench, pass, &reached))?;
+            let batch = flow.under_lock(site_id, |conn, bench| {
+                Ok::<_, FlowError>(run(flow, conn, bench, pass, &reached)?)
+            })?;
             match batch {
                 Some((count, last)) => {
                     done += count;
@@ -148,8 +149,8 @@ pub struct Discrepancy {
 }
 
 /// Compares everything that is recorded of a site with what it should be now.
-pub fn check(flow: &Flow, site_id: &str) -> std::result::Result<Vec<Discrepancy>, FlowError> {
-    let found = flow.on_snapshot(site_id, |conn, bench| {
+pub fn check(flow: &Flow, site_id: &str) -> Result<Vec<Discrepancy>, FlowError> {
+    flow.on_snapshot(site_id, |conn, bench| {
         let mut found = Vec::new();
         let should = observed_events(conn, bench)?;
         let picture = Picture::draw(&should, bench.rules(), bench.at);
@@ -158,8 +159,7 @@ pub fn check(flow: &Flow, site_id: &str) -> std::result::Result<Vec<Discrepancy>
         compare_leads(conn, bench, &picture, &mut found)?;
         compare_members(conn, bench, &picture, &mut found)?;
         Ok(found)
-    })?;
-    Ok(found)
+    })
 }
 
 /// Every event of a site, read from the bodies of its webhooks.

@@ -4,7 +4,7 @@
 
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
-use diesel::r2d2::{ManageConnection, Pool};
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use std::ops::{Deref, DerefMut};
@@ -135,8 +135,11 @@ impl Connections {
     }
 
     /// Runs reads on one snapshot.
-    pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut conn = self.checkout()?;
         let begin = match &*conn {
             Conn::Sqlite(_) => "BEGIN",
             Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -145,9 +148,12 @@ impl Connections {
     }
 
     /// Runs a transaction that writes. Nothing of it remains when it fails.
-    pub fn write<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
         let _turn = self.writer.as_ref().map(|writer| turn(writer));
-        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let mut conn = self.checkout()?;
         let begin = match &*conn {
             // Deferred would take the write lock in the middle, and fail there instead of waiting.
             Conn::Sqlite(_) => "BEGIN IMMEDIATE",
@@ -159,8 +165,12 @@ impl Connections {
     /// Runs something outside any transaction, as migrations need it.
     pub(super) fn bare<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
         let _turn = self.writer.as_ref().map(|writer| turn(writer));
-        let mut conn = self.pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let mut conn = self.checkout()?;
         work(&mut conn)
+    }
+
+    fn checkout(&self) -> Result<PooledConnection<DatabaseUrl>> {
+        self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
@@ -188,9 +198,13 @@ impl<'a> Transaction<'a> {
         Ok(Self { conn, committed: false })
     }
 
-    fn run<T>(mut self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    fn run<T, E: From<StoreError>>(
+        mut self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
         let done = work(&mut self)?;
-        on_backend!(&mut *self.conn, |c| Manager::commit_transaction(c))?;
+        on_backend!(&mut *self.conn, |c| Manager::commit_transaction(c))
+            .map_err(StoreError::from)?;
         self.committed = true;
         Ok(done)
     }

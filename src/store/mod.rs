@@ -53,7 +53,7 @@ const IN_MAX: usize = 1_000;
 const INSERT_MAX: usize = 1_000;
 
 /// What a store function answers.
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The database.
 #[derive(Clone)]
@@ -84,13 +84,19 @@ impl Store {
         migrate::run(&self.connections)
     }
 
-    /// Reads on one snapshot.
-    pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    /// Reads on one snapshot. The error is the caller's own, so that it can say no as well as fail.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.connections.read(work)
     }
 
-    /// Writes in one transaction.
-    pub fn write<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    /// Writes in one transaction; an error, the caller's own included, leaves nothing of it.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.connections.write(work)
     }
 }
