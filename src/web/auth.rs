@@ -69,13 +69,18 @@ pub struct Auth<N: Needs> {
 
 /// The keys that were looked up lately.
 #[derive(Default)]
-pub struct Remembered(Mutex<HashMap<[u8; 32], (Arc<Caller>, time::Instant)>>);
+pub struct Remembered(Mutex<HashMap<[u8; 32], LookedUp>>);
+
+struct LookedUp {
+    caller: Arc<Caller>,
+    at: time::Instant,
+}
 
 impl Remembered {
     fn get(&self, hash: &[u8; 32]) -> Option<Arc<Caller>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = known.get(hash).filter(|(_, at)| at.elapsed() < TRUSTED_FOR);
-        fresh.map(|(caller, _)| Arc::clone(caller))
+        let fresh = known.get(hash).filter(|known| known.at.elapsed() < TRUSTED_FOR);
+        fresh.map(|known| Arc::clone(&known.caller))
     }
 
     fn put(&self, hash: [u8; 32], caller: Arc<Caller>) {
@@ -83,7 +88,7 @@ impl Remembered {
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
-        known.insert(hash, (caller, time::Instant::now()));
+        known.insert(hash, LookedUp { caller, at: time::Instant::now() });
     }
 
     /// Forgets every key, after one has been revoked.
