@@ -154,11 +154,7 @@ pub struct Ran {
 impl Ran {
     fn of(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        }
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
     /// What it printed, as JSON.
@@ -191,8 +187,7 @@ impl Daemon {
     /// Writes JSON with the admin key; it has to be made.
     pub fn make(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.base);
-        let made =
-            self.send(self.client.post(url).bearer_auth(ADMIN_KEY).body(body.to_string()));
+        let made = self.send(self.client.post(url).bearer_auth(ADMIN_KEY).body(body.to_string()));
         assert_eq!(made.status, 201, "{made:?}");
         made.json
     }
