@@ -19,15 +19,24 @@ pub(super) fn fold_purchases(
     merged: &Merged,
     touched: &mut Touched,
 ) -> Result<()> {
-    relink(conn, bench, merged, touched)?;
+    let mut joined = relink(conn, bench, merged, touched)?;
     let loose_leads = leads_of_purchases(conn, bench, merged, touched)?;
-    rejoin(conn, bench, &loose_leads, touched)?;
-    let standings = refold(conn, bench, touched)?;
+    joined.append(&mut rejoin(conn, bench, &loose_leads, touched)?);
+    let standings = refold(conn, bench, touched, &joined)?;
     list_webhooks(conn, bench, merged, &standings)
 }
 
+/// Purchases that events have come to from elsewhere: these events are listed anew, even where the
+/// purchase stands as it stood.
+type Joined = BTreeSet<PurchaseId>;
+
 /// Links again whatever shares a name with an event that changed.
-fn relink(conn: &mut Conn, bench: &Bench, merged: &Merged, touched: &mut Touched) -> Result<()> {
+fn relink(
+    conn: &mut Conn,
+    bench: &Bench,
+    merged: &Merged,
+    touched: &mut Touched,
+) -> Result<Joined> {
     let site_id = &bench.site.id;
     let changed = || merged.before.iter().chain(&merged.after).map(|stored| &stored.event);
     let cluster = cluster(conn, site_id, changed().flat_map(ties).collect())?;
@@ -50,8 +59,24 @@ fn relink(conn: &mut Conn, bench: &Bench, merged: &Merged, touched: &mut Touched
             touch(touched, [&purchase, &None], cause.as_ref());
         }
     }
+    let mut joined = Joined::new();
     for (purchase, ids) in moves {
-        events::assign(conn, site_id, &ids, purchase.as_ref())?;
+        assign(conn, site_id, &ids, purchase.as_ref())?;
+        joined.extend(purchase);
+    }
+    Ok(joined)
+}
+
+/// Notes the purchase of some events; without one they are listed as unmatched.
+fn assign(
+    conn: &mut Conn,
+    site_id: &str,
+    ids: &[EventId],
+    purchase: Option<&PurchaseId>,
+) -> Result<()> {
+    events::assign(conn, site_id, ids, purchase)?;
+    if purchase.is_none() {
+        webhooks::relist(conn, site_id, ids, Status::Unmatched)?;
     }
     Ok(())
 }
@@ -115,12 +140,13 @@ fn rejoin(
     bench: &Bench,
     leads: &BTreeMap<LeadKey, Cause>,
     touched: &mut Touched,
-) -> Result<()> {
+) -> Result<Joined> {
     let site_id = &bench.site.id;
+    let mut joined = Joined::new();
     let keys: Vec<LeadKey> = leads.keys().cloned().collect();
     let loose = events::loose_of(conn, site_id, &keys)?;
     if loose.is_empty() {
-        return Ok(());
+        return Ok(joined);
     }
     let outlines = outlines(conn, bench, &keys, touched)?;
     for stored in loose {
@@ -130,9 +156,10 @@ fn rejoin(
         }
         let cause = stored.event.lead.as_ref().and_then(|lead| leads.get(lead));
         touch(touched, [&purchase, &stored.purchase], cause);
-        events::assign(conn, site_id, &[stored.event.id], purchase.as_ref())?;
+        assign(conn, site_id, &[stored.event.id], purchase.as_ref())?;
+        joined.extend(purchase);
     }
-    Ok(())
+    Ok(joined)
 }
 
 /// The outlines of the purchases of some leads: the touched ones folded anew, the others as recorded.
@@ -168,7 +195,12 @@ fn by_purchase(events: Vec<StoredEvent>) -> BTreeMap<PurchaseId, Vec<Event>> {
 type Standings = BTreeMap<PurchaseId, Status>;
 
 /// Folds and judges every touched purchase, records what differs, and touches the members concerned.
-fn refold(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result<Standings> {
+fn refold(
+    conn: &mut Conn,
+    bench: &Bench,
+    touched: &mut Touched,
+    joined: &Joined,
+) -> Result<Standings> {
     let site_id = &bench.site.id;
     let ids: Vec<PurchaseId> = touched.purchases.keys().cloned().collect();
     if ids.is_empty() {
@@ -190,7 +222,7 @@ fn refold(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result<Stand
         for purchase in before.iter().chain(&after) {
             leads.insert(purchase.outline.lead.clone(), cause.clone());
         }
-        if before.as_ref().map(|purchase| purchase.standing) != standing {
+        if before.as_ref().map(|purchase| purchase.standing) != standing || joined.contains(id) {
             relist(conn, site_id, &events, standing)?;
         }
         if before != after {
@@ -222,7 +254,7 @@ pub(super) fn standing(bench: &Bench, folded: &Folded) -> Status {
     }
 }
 
-/// Lists all events of a purchase anew after its standing has changed.
+/// Lists all events of a purchase anew after its standing has changed, or events have joined it.
 fn relist(
     conn: &mut Conn,
     site_id: &str,

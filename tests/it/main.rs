@@ -9,6 +9,12 @@
 )]
 
 mod core_agrees;
+mod crash;
+mod failures;
 mod flow_agrees;
+mod house;
 mod model;
+mod orders;
+mod store;
 mod support;
+mod timers;

@@ -3,10 +3,13 @@
 //!
 //! A test never sleeps to wait: [`TestApp::drain`] works until nothing is due.
 
+pub mod daemon;
 mod database;
+mod ipn;
 mod reply;
 
 pub use database::Database;
+pub use ipn::Ipn;
 pub use reply::Reply;
 
 use chrono::{DateTime, Utc};
