@@ -78,4 +78,32 @@ mod tests {
         let expected = [("silver", What::Revoked), ("tin", What::Updated), ("zinc", What::Granted)];
         assert_eq!(found, expected.map(|(level, what)| (level.to_owned(), what)));
     }
+
+    #[test]
+    fn a_difference_carries_the_new_end_and_a_revocation_none() {
+        let (ends, lasts) = (held("gold", Some(9)), held("gold", None));
+        for (before, after, what, until) in [
+            (vec![], vec![ends.clone()], What::Granted, ends.until),
+            (vec![], vec![lasts.clone()], What::Granted, None),
+            (vec![ends.clone()], vec![], What::Revoked, None),
+            (vec![ends.clone()], vec![lasts.clone()], What::Updated, None),
+            (vec![lasts.clone()], vec![ends.clone()], What::Updated, ends.until),
+        ] {
+            let expected = Difference { level: "gold".to_owned(), what, until };
+            assert_eq!(differences(&before, &after), [expected], "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_against_nothing_and_the_same_against_itself_are_no_difference() {
+        assert_eq!(differences(&[], &[]), []);
+        let same = [held("tin", Some(5)), held("gold", None)];
+        let mut turned = same.clone();
+        turned.reverse();
+        assert_eq!(differences(&same, &turned), []);
+        // Where it began is no step of access: only its end is.
+        let begun_later =
+            Held { since: Instant::UNIX_EPOCH + chrono::TimeDelta::days(1), ..held("gold", None) };
+        assert_eq!(differences(&[held("gold", None)], &[begun_later]), []);
+    }
 }

@@ -376,6 +376,9 @@ impl<'a> TransactionOrder<'a> {
 }
 
 #[cfg(test)]
+mod laws;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use chrono::{TimeZone, Utc};

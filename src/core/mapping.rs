@@ -55,3 +55,87 @@ pub fn applying<'a>(
     let exact = matching().any(|m| m.price_point.is_some());
     matching().filter(|m| m.price_point.is_some() == exact).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Instant {
+        Instant::from_timestamp(second, 0).expect("in the calendar")
+    }
+
+    fn mapping(id: &str, price_point: Option<&str>) -> Mapping {
+        Mapping {
+            id: id.to_owned(),
+            version: 1,
+            product_id: "558001".to_owned(),
+            price_point: price_point.map(str::to_owned),
+            level: "gold".to_owned(),
+            enabled: true,
+            purchased_from: None,
+            purchased_before: None,
+            policy: Policy::default(),
+        }
+    }
+
+    fn term(product_id: &str, price_point: Option<&str>) -> TermOutline {
+        let price_point = price_point.map(str::to_owned);
+        TermOutline { product_id: product_id.to_owned(), price_point, started_at: at(50) }
+    }
+
+    fn ids(mappings: &[Mapping], term: &TermOutline, started_at: Instant) -> Vec<String> {
+        applying(mappings, term, started_at).into_iter().map(|m| m.id.clone()).collect()
+    }
+
+    #[test]
+    fn what_names_the_price_point_replaces_what_names_none_and_all_that_remain_apply() {
+        let all = [
+            mapping("any 1", None),
+            mapping("any 2", None),
+            mapping("two 1", Some("2")),
+            mapping("two 2", Some("2")),
+            mapping("three", Some("3")),
+        ];
+        for (term, expected) in [
+            (term("558001", Some("2")), vec!["two 1", "two 2"]),
+            (term("558001", Some("3")), vec!["three"]),
+            (term("558001", Some("4")), vec!["any 1", "any 2"]),
+            (term("558001", None), vec!["any 1", "any 2"]),
+            (term("557920", Some("2")), vec![]),
+        ] {
+            assert_eq!(ids(&all, &term, at(0)), expected, "{term:?}");
+        }
+        assert!(applying(&[], &term("558001", None), at(0)).is_empty());
+    }
+
+    #[test]
+    fn one_that_does_not_match_replaces_nothing() {
+        let exact = mapping("exact", Some("2"));
+        let disabled = Mapping { enabled: false, ..exact.clone() };
+        let closed = Mapping { purchased_before: Some(at(10)), ..exact };
+        let term = term("558001", Some("2"));
+        for other in [disabled, closed] {
+            assert!(other.names(&term));
+            assert_eq!(ids(&[mapping("any", None), other], &term, at(10)), ["any"]);
+        }
+    }
+
+    #[test]
+    fn a_window_takes_its_first_instant_and_not_its_last_and_asks_for_the_purchase_s_start() {
+        let window = |from, before| Mapping {
+            purchased_from: from,
+            purchased_before: before,
+            ..mapping("window", None)
+        };
+        // The term began later than any of these windows: only the purchase's start counts.
+        let applies = |mapping: &Mapping, started_at| {
+            !applying(std::slice::from_ref(mapping), &term("558001", None), started_at).is_empty()
+        };
+        let both = window(Some(at(10)), Some(at(20)));
+        let held: Vec<i64> = (8..23).filter(|second| applies(&both, at(*second))).collect();
+        assert_eq!(held, (10..20).collect::<Vec<_>>());
+        assert!(applies(&window(Some(at(10)), None), at(1_000)));
+        assert!(applies(&window(None, Some(at(10))), at(-1_000)));
+        assert!(!applies(&window(Some(at(10)), Some(at(10))), at(10)));
+    }
+}

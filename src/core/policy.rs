@@ -1,7 +1,7 @@
 //! What each kind of event does to the access that a mapping gives.
 
 use super::Instant;
-use chrono::{Months, TimeDelta};
+use chrono::{Datelike, Months, TimeDelta};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest period that a policy may name, in days: a hundred years.
@@ -212,7 +212,7 @@ impl BillingPeriod {
     pub fn after(self, start: Instant) -> Option<Instant> {
         match self {
             Self::Days(days) => days_after(start, i64::from(days)),
-            Self::Months(months) => start.checked_add_months(Months::new(months)),
+            Self::Months(months) => in_calendar(start.checked_add_months(Months::new(months))?),
         }
     }
 }
@@ -220,7 +220,13 @@ impl BillingPeriod {
 /// The instant a number of days of 24 hours after another; `None` past the end of the calendar.
 #[must_use]
 pub fn days_after(start: Instant, days: i64) -> Option<Instant> {
-    start.checked_add_signed(TimeDelta::try_days(days)?)
+    in_calendar(start.checked_add_signed(TimeDelta::try_days(days)?)?)
+}
+
+/// The calendar ends with the last year of four digits: RFC 3339 writes no other, and SQLite, which
+/// keeps instants as text, would take a longer one for the past.
+fn in_calendar(at: Instant) -> Option<Instant> {
+    (at.year() <= 9_999).then_some(at)
 }
 
 #[cfg(test)]
@@ -255,10 +261,106 @@ mod tests {
         }
     }
 
+    fn at(year: i32, month: u32, day: u32) -> Instant {
+        Utc.with_ymd_and_hms(year, month, day, 8, 0, 0).single().expect("an instant")
+    }
+
     #[test]
     fn months_are_clamped_to_their_ends() {
-        let january = Utc.with_ymd_and_hms(2025, 1, 31, 8, 0, 0).single().expect("an instant");
-        let after = BillingPeriod::Months(1).after(january).expect("in the calendar");
-        assert_eq!(after.to_rfc3339(), "2025-02-28T08:00:00+00:00");
+        for (start, months, after) in [
+            (at(2025, 1, 31), 1, at(2025, 2, 28)),
+            (at(2024, 1, 31), 1, at(2024, 2, 29)),
+            (at(2024, 1, 31), 2, at(2024, 3, 31)),
+            (at(2024, 2, 29), 12, at(2025, 2, 28)),
+            (at(2024, 12, 31), 2, at(2025, 2, 28)),
+            (at(2025, 3, 9), 0, at(2025, 3, 9)),
+        ] {
+            assert_eq!(BillingPeriod::Months(months).after(start), Some(after), "{start} {months}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_24_hours_whatever_the_clocks_of_a_place_do() {
+        for (start, days, after) in [
+            (at(2025, 3, 8), 2, at(2025, 3, 10)),
+            (at(2024, 2, 28), 1, at(2024, 2, 29)),
+            (at(2025, 11, 1), 0, at(2025, 11, 1)),
+        ] {
+            assert_eq!(BillingPeriod::Days(days).after(start), Some(after), "{start} {days}");
+            assert_eq!(days_after(start, i64::from(days)), Some(after));
+        }
+    }
+
+    #[test]
+    fn past_the_last_year_of_four_digits_no_instant_is_known() {
+        let eve = at(9999, 12, 30);
+        assert_eq!(days_after(eve, 1), Some(at(9999, 12, 31)));
+        assert_eq!(days_after(eve, 2), None);
+        assert_eq!(BillingPeriod::Days(2).after(eve), None);
+        assert_eq!(BillingPeriod::Months(1).after(eve), None);
+        for days in [3_000_000, i64::MAX] {
+            assert_eq!(days_after(at(2025, 3, 4), days), None, "{days}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_documented_is_a_policy() {
+        for json in [
+            r#"{"on_refund":"rewoke"}"#,
+            r#"{"on_refunds":"revoke"}"#,
+            r#"{"trial":true}"#,
+            r#"{"on_payment_failed":{"grace_days":-1}}"#,
+            r#"{"on_payment_failed":{"grace_days":1.5}}"#,
+            r#"{"on_payment_failed":{"grace_days":1,"days":2}}"#,
+            r#"{"on_payment_failed":"grace_days"}"#,
+            r#"{"billing_period":{"days":1,"months":1}}"#,
+            r#"{"billing_period":{"weeks":1}}"#,
+            r#"{"duration_days":"30"}"#,
+        ] {
+            assert!(serde_json::from_str::<Policy>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_named_and_its_bounds_are_not() {
+        for (json, fault) in [
+            (r#"{"on_payment_failed":{"grace_days":0}}"#, None),
+            (r#"{"on_payment_failed":{"grace_days":36500}}"#, None),
+            (r#"{"on_payment_failed":{"grace_days":36501}}"#, Some("on_payment_failed/grace_days")),
+            (r#"{"on_partial_refund":{"revoke_at_percent":1}}"#, None),
+            (r#"{"on_partial_refund":{"revoke_at_percent":100}}"#, None),
+            (
+                r#"{"on_partial_refund":{"revoke_at_percent":101}}"#,
+                Some("on_partial_refund/revoke_at_percent"),
+            ),
+            (r#"{"duration_days":null}"#, None),
+            (r#"{"duration_days":1}"#, None),
+            (r#"{"duration_days":0}"#, Some("duration_days")),
+            (r#"{"billing_period":{"days":0}}"#, Some("billing_period/days")),
+            (r#"{"billing_period":{"months":1200}}"#, None),
+            (r#"{"billing_period":{"months":1201}}"#, Some("billing_period/months")),
+            (r#"{"trial":"wait","on_chargeback":"block"}"#, None),
+        ] {
+            let faults: Vec<_> = policy(json).faults().into_iter().map(|(key, _)| key).collect();
+            assert_eq!(faults, fault.into_iter().collect::<Vec<_>>(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sets_is_the_bold_value_of_the_norm() {
+        let terms = Policy::default().over(&Policy::default());
+        assert_eq!(
+            terms,
+            Terms {
+                trial: Trial::Grant,
+                on_payment_failed: OnPaymentFailed::Keep,
+                on_cancellation: OnCancellation::Revoke,
+                on_refund: OnRefund::Revoke,
+                on_partial_refund: OnPartialRefund::Keep,
+                on_chargeback: OnChargeback::Revoke,
+                duration_days: None,
+                billing_period: None,
+            }
+        );
     }
 }

@@ -27,4 +27,25 @@ mod tests {
         assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]));
         assert_eq!(pauses.last(), Some(&TimeDelta::seconds(21_600)));
     }
+
+    #[test]
+    fn each_attempt_has_its_pause_and_the_number_of_attempts_has_no_limit() {
+        let start = Instant::UNIX_EPOCH;
+        let pause = |attempts| (next_attempt_at(start, attempts) - start).num_seconds();
+        for (attempts, seconds) in [
+            (0, 1),
+            (1, 1),
+            (2, 5),
+            (3, 30),
+            (4, 120),
+            (5, 600),
+            (6, 1_800),
+            (7, 7_200),
+            (8, 21_600),
+            (9, 21_600),
+            (u32::MAX, 21_600),
+        ] {
+            assert_eq!(pause(attempts), seconds, "{attempts}");
+        }
+    }
 }

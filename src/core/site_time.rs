@@ -71,4 +71,32 @@ mod tests {
         let at = instant_of(date.expect("a date"), chrono_tz::Pacific::Apia);
         assert_eq!(at.to_rfc3339(), "2011-12-30T10:00:00+00:00");
     }
+
+    #[test]
+    fn what_the_clock_showed_is_read_back_and_time_never_runs_backwards() {
+        let zones = [
+            chrono_tz::America::New_York,
+            chrono_tz::Australia::Lord_Howe,
+            chrono_tz::Asia::Kathmandu,
+            chrono_tz::Pacific::Apia,
+            chrono_tz::Europe::Dublin,
+            chrono_tz::EST,
+            chrono_tz::UTC,
+        ];
+        for zone in zones {
+            let start = NaiveDate::from_ymd_opt(2011, 1, 1).and_then(|d| d.and_hms_opt(0, 7, 0));
+            let start = start.expect("a date");
+            let mut earlier = instant_of(start, zone);
+            for quarter in 1..i64::from(2 * 366 * 24 * 4) {
+                let date = start + Duration::minutes(15 * quarter);
+                let at = instant_of(date, zone);
+                // An hour that came twice is read once, so the next one follows an hour later.
+                assert!(at >= earlier, "{date} in {zone}");
+                let shown = at.with_timezone(&zone).naive_local();
+                let skipped = zone.from_local_datetime(&date) == LocalResult::None;
+                assert!(shown == date || skipped && shown > date, "{date} in {zone}");
+                earlier = at;
+            }
+        }
+    }
 }

@@ -95,6 +95,60 @@ mod tests {
         stretches.iter().any(|stretch| stretch.contains(at))
     }
 
+    fn stretch(from: i64, until: Option<i64>) -> Stretch {
+        Stretch { from: instant(from), until: until.map(instant) }
+    }
+
+    #[test]
+    fn a_stretch_has_its_first_instant_and_not_its_end() {
+        let hour = stretch(10, Some(20));
+        let micro = chrono::TimeDelta::microseconds(1);
+        assert!(hour.contains(instant(10)) && hour.contains(instant(20) - micro));
+        assert!(!hour.contains(instant(10) - micro) && !hour.contains(instant(20)));
+        assert!(stretch(10, None).contains(Instant::MAX_UTC));
+        assert!(stretch(10, Some(10)).is_empty() && stretch(10, Some(9)).is_empty());
+        assert!(!stretch(10, Some(11)).is_empty() && !stretch(10, None).is_empty());
+    }
+
+    #[test]
+    fn stretches_that_touch_are_one_and_empty_ones_are_none() {
+        assert_eq!(union(Vec::new()), []);
+        assert_eq!(union(vec![stretch(5, Some(5)), stretch(9, Some(3))]), []);
+        let touching = vec![stretch(20, None), stretch(10, Some(20)), stretch(12, Some(13))];
+        assert_eq!(union(touching), [stretch(10, None)]);
+        let apart = [stretch(10, Some(20)), stretch(21, Some(22))];
+        assert_eq!(union(apart.to_vec()), apart);
+    }
+
+    #[test]
+    fn the_next_change_is_strictly_later_and_none_where_nothing_follows() {
+        let some = [stretch(10, Some(20)), stretch(30, None)];
+        for (at, next) in [(9, Some(10)), (10, Some(20)), (20, Some(30)), (30, None), (99, None)] {
+            assert_eq!(next_change(&some, instant(at)), next.map(instant), "{at}");
+        }
+        assert_eq!(next_change(&[], instant(0)), None);
+    }
+
+    #[test]
+    fn no_end_is_later_than_any() {
+        let (a, b) = (Some(instant(1)), Some(instant(2)));
+        for (one, other, first) in
+            [(a, b, a), (b, a, a), (a, None, a), (None, b, b), (None, None, None)]
+        {
+            assert_eq!(earlier(one, other), first);
+        }
+    }
+
+    #[test]
+    fn nothing_taken_leaves_all_and_everything_taken_leaves_nothing() {
+        let all = vec![stretch(10, Some(20)), stretch(30, None)];
+        assert_eq!(without(all.clone(), &[]), all);
+        assert_eq!(without(all.clone(), &all), []);
+        assert_eq!(without(Vec::new(), &all), []);
+        let cut = [stretch(10, Some(12)), stretch(15, Some(20))];
+        assert_eq!(without(all, &[stretch(12, Some(15)), stretch(30, None)]), cut);
+    }
+
     proptest! {
         #[test]
         fn union_and_without_keep_exactly_the_right_instants(a in some_stretches(), b in some_stretches()) {

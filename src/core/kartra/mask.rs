@@ -1,6 +1,10 @@
 //! Takes the value of `secret_key` out of a body before it is stored.
 //!
-//! The IPN sends its secret in clear (wire.md 2.1). Everything else of the body stays as it came.
+//! The IPN sends its secret in clear (wire.md 2.1). Everything else of the body stays as it came, and
+//! what is stored reads as what was received did: a broken body stays broken.
+
+use super::{is_blank, is_json};
+use serde_json::Value;
 
 /// What stands in a stored body where the secret was.
 pub const MASK: &str = "masked";
@@ -10,14 +14,16 @@ const KEY: &str = "secret_key";
 /// The body with the value of every `secret_key` replaced by [`MASK`], in a form or in JSON.
 #[must_use]
 pub fn mask_secret(body: &[u8]) -> Vec<u8> {
-    if body.trim_ascii_start().starts_with(b"{") { mask_json(body) } else { mask_form(body) }
+    let text = String::from_utf8_lossy(body);
+    if is_json(text.trim_matches(is_blank)) { mask_json(body) } else { mask_form(body) }
 }
 
 fn mask_form(body: &[u8]) -> Vec<u8> {
     let pairs = body.split(|byte| *byte == b'&').map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let name = halves.next().unwrap_or_default();
-        let is_key = form_urlencoded::parse(name).any(|(name, _)| name.trim() == KEY);
+        let is_key =
+            form_urlencoded::parse(name).any(|(name, _)| name.trim_matches(is_blank) == KEY);
         match halves.next() {
             Some(value) if is_key && !value.is_empty() => [name, b"=", MASK.as_bytes()].concat(),
             _ => pair.to_vec(),
@@ -26,40 +32,67 @@ fn mask_form(body: &[u8]) -> Vec<u8> {
     pairs.collect::<Vec<_>>().join(&b'&')
 }
 
-/// Replaces the scalar behind each `"secret_key":`, and leaves every other byte alone.
+/// Walks from text to text, and replaces the scalar behind each that is a key and spells
+/// `secret_key`, escaped or not. Every other byte is left alone.
 fn mask_json(body: &[u8]) -> Vec<u8> {
-    let needle = format!("\"{KEY}\"");
     let mut masked = Vec::with_capacity(body.len());
     let mut rest = body;
-    while let Some(found) = rest.windows(needle.len()).position(|w| w == needle.as_bytes()) {
-        let (before, after) = rest.split_at(found + needle.len());
+    while let Some(quote) = rest.iter().position(|byte| *byte == b'"') {
+        let (before, from_text) = rest.split_at(quote);
+        let (text, behind) = from_text.split_at(text_len(from_text));
         masked.extend_from_slice(before);
-        rest = after;
-        let value_at =
-            rest.iter().position(|b| !b.is_ascii_whitespace() && *b != b':').unwrap_or(rest.len());
-        let (colon, value) = rest.split_at(value_at);
-        if !colon.contains(&b':') {
-            continue;
-        }
-        let (_, behind) = value.split_at(scalar_len(value));
-        masked.extend_from_slice(colon);
-        masked.extend_from_slice(format!("\"{MASK}\"").as_bytes());
+        masked.extend_from_slice(text);
         rest = behind;
+        let (colon, value) = behind.split_at(colon_len(behind));
+        if colon.contains(&b':')
+            && is_key(text)
+            && !value.starts_with(b"{")
+            && !value.starts_with(b"[")
+        {
+            let (scalar, behind) = value.split_at(scalar_len(value));
+            masked.extend_from_slice(colon);
+            masked.extend_from_slice(masked_scalar(scalar).as_bytes());
+            rest = behind;
+        }
     }
     masked.extend_from_slice(rest);
     masked
 }
 
+/// Whether a text in its quotes spells the key.
+fn is_key(text: &[u8]) -> bool {
+    decoded(text).is_some_and(|value| value.as_str().is_some_and(|key| key.trim() == KEY))
+}
+
+/// The mask for a scalar. What is no JSON gets a mask that is none either, so that no body becomes
+/// readable by it.
+fn masked_scalar(scalar: &[u8]) -> String {
+    if decoded(scalar).is_some() { format!("\"{MASK}\"") } else { MASK.to_owned() }
+}
+
+/// A piece of JSON as [`super::read`] would read it.
+fn decoded(json: &[u8]) -> Option<Value> {
+    serde_json::from_str(&String::from_utf8_lossy(json)).ok()
+}
+
+/// How many bytes of white space and colons stand at the beginning.
+fn colon_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|b| !b.is_ascii_whitespace() && *b != b':').unwrap_or(bytes.len())
+}
+
 /// How many bytes the JSON scalar at the beginning takes, its quotes included.
 fn scalar_len(value: &[u8]) -> usize {
-    let mut bytes = value.iter().copied().enumerate();
-    if value.first() != Some(&b'"') {
-        return bytes
-            .find(|(_, b)| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace())
-            .map_or(value.len(), |(at, _)| at);
+    if value.starts_with(b"\"") {
+        return text_len(value);
     }
+    let is_end = |b: &u8| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace();
+    value.iter().position(is_end).unwrap_or(value.len())
+}
+
+/// How many bytes the text at the beginning takes, its quotes included.
+fn text_len(text: &[u8]) -> usize {
     let mut escaped = false;
-    for (at, byte) in bytes.skip(1) {
+    for (at, byte) in text.iter().enumerate().skip(1) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
@@ -67,7 +100,7 @@ fn scalar_len(value: &[u8]) -> usize {
             _ => {}
         }
     }
-    value.len()
+    text.len()
 }
 
 #[cfg(test)]
@@ -93,6 +126,6 @@ mod tests {
         );
         assert_eq!(masked(r#"{"secret_key":12,"x":1}"#), r#"{"secret_key":"masked","x":1}"#);
         assert_eq!(masked(r#"{"x":"secret_key"}"#), r#"{"x":"secret_key"}"#);
-        assert_eq!(masked(r#"{"secret_key":"cut off"#), r#"{"secret_key":"masked""#);
+        assert_eq!(masked(r#"{"secret_key":"cut off"#), r#"{"secret_key":masked"#);
     }
 }

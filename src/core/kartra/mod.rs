@@ -96,12 +96,12 @@ impl fmt::Display for Unreadable {
 pub fn read(body: &[u8]) -> Reading {
     // Other charsets than UTF-8 only ever spoil names: ids, dates and types are ASCII.
     let text = String::from_utf8_lossy(body);
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.trim_matches(is_blank);
     let unreadable = |why| Reading { feed: Feed::Unknown, secret: None, says: Err(why) };
     if text.is_empty() {
         return unreadable(Unreadable::Empty);
     }
-    if text.starts_with(['{', '[', '"']) {
+    if is_json(text) {
         if depth(text) > JSON_DEPTH_MAX {
             return unreadable(Unreadable::TooDeep);
         }
@@ -114,6 +114,16 @@ pub fn read(body: &[u8]) -> Reading {
         Some(pairs) => ipn::read(Fields::Form(&pairs)),
         None => unreadable(Unreadable::NeitherJsonNorForm),
     }
+}
+
+/// What may stand around a body: white space and byte order marks.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
+/// Whether a text without its surroundings is meant as JSON; what is not is meant as a form.
+fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[', '"'])
 }
 
 /// The pairs of a form, or `None` where the text is no form: every name has to look like one.

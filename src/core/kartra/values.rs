@@ -4,7 +4,7 @@
 //! dates also as `0` (wire.md 1.8, documented). Every reader goes through here, so that the same
 //! text means the same thing in both feeds.
 
-use chrono::NaiveDateTime;
+use chrono::{Datelike, NaiveDateTime, Timelike};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -95,10 +95,7 @@ impl Fields<'_> {
     /// A naive date of Kartra's, `2025-03-04 09:20:03`; unset (`0000-00-00 …`) and unreadable are none.
     #[must_use]
     pub fn date(&self, key: &str) -> Option<NaiveDateTime> {
-        let text = self.text(key)?.replace('T', " ");
-        NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S")
-            .ok()
-            .filter(|_| text.len() == "0000-00-00 00:00:00".len())
+        date(&self.text(key)?.replace('T', " "))
     }
 
     /// An e-mail address, trimmed and in lower case; what cannot be an address is none.
@@ -112,6 +109,16 @@ impl Fields<'_> {
     pub fn name(&self, key: &str) -> Option<String> {
         Some(self.text(key)?.chars().take(NAME_CHARS_MAX).collect())
     }
+}
+
+/// The naive date that a text spells exactly. Signed years, the year 0 and leap seconds, which the
+/// calendar would take too, are no dates of Kartra's, and the last year of four digits would have
+/// five in some time zone: the databases keep none of them in order.
+fn date(text: &str) -> Option<NaiveDateTime> {
+    const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+    let date = NaiveDateTime::parse_from_str(text, FORMAT).ok()?;
+    let sound = (1..=9_998).contains(&date.year()) && date.nanosecond() == 0;
+    (sound && date.format(FORMAT).to_string() == text).then_some(date)
 }
 
 /// An e-mail address as members are known by: trimmed, in lower case. `None` for what cannot be one.
