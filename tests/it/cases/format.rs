@@ -2,8 +2,8 @@
 //!
 //! A key that is not known is refused, so that a slip of the pen cannot quietly weaken a case.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use serde::{Deserialize, Deserializer};
+use super::words::{Until, When, Word};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One case file.
@@ -23,6 +23,9 @@ pub struct Case {
     /// The mappings that stand from the beginning.
     #[serde(default)]
     pub map: Vec<Map>,
+    /// What every message says that does not say otherwise.
+    #[serde(default)]
+    pub every_message: EveryMessage,
     /// What Kartra says, and when.
     #[serde(default)]
     pub kartra: Vec<Message>,
@@ -54,6 +57,46 @@ pub struct Map {
     pub purchased_from: Option<When>,
     pub purchased_before: Option<When>,
     pub policy: Option<Value>,
+}
+
+/// What most messages of a case have in common.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EveryMessage {
+    pub feed: Option<Feed>,
+    pub product: Option<Word>,
+    pub price_point: Option<Word>,
+    pub subscription: Option<Word>,
+    pub lead: Option<Word>,
+    pub email: Option<String>,
+    pub secret: Option<String>,
+}
+
+impl Case {
+    /// Reads a case, with what every message says written into each.
+    pub fn read(text: &str) -> Result<Self, toml::de::Error> {
+        let mut case: Self = toml::from_str(text)?;
+        let every = &case.every_message;
+        for message in &mut case.kartra {
+            message.feed = message.feed.or(every.feed);
+            fill(&mut message.product, &every.product);
+            fill(&mut message.price_point, &every.price_point);
+            fill(&mut message.subscription, &every.subscription);
+            fill(&mut message.lead, &every.lead);
+            fill(&mut message.email, &every.email);
+            fill(&mut message.secret, &every.secret);
+        }
+        for expect in &mut case.expect {
+            fill(&mut expect.who, &every.email);
+        }
+        Ok(case)
+    }
+}
+
+fn fill<T: Clone>(field: &mut Option<T>, usual: &Option<T>) {
+    if field.is_none() {
+        field.clone_from(usual);
+    }
 }
 
 /// A message of Kartra's; what it leaves out is written as Kartra writes "none".
@@ -148,13 +191,21 @@ pub struct Override {
     pub until: Option<When>,
 }
 
+impl Expect {
+    /// The address that is asked about.
+    pub fn who(&self) -> &str {
+        self.who.as_deref().expect("`who`, or an address of every message")
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     pub at: When,
     /// The instant that is asked about, where that is not now.
     pub as_of: Option<When>,
-    pub who: String,
+    /// The address that is asked about; that of every message where none is named.
+    pub who: Option<String>,
     pub holds: Vec<String>,
     /// Since when each of the levels is held; needs levels.
     pub since: Option<When>,
@@ -193,66 +244,4 @@ pub struct ExpectChanges {
     pub at: When,
     /// The whole feed until then, as `anna@example.com granted gold`; in one instant, by the alphabet.
     pub all: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub enum Until {
-    At(When),
-    Word(Open),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Open {
-    Open,
-}
-
-impl Until {
-    /// The instant as the API writes it; null where none is known.
-    pub fn json(&self) -> Value {
-        match self {
-            Self::At(when) => Value::String(when.text()),
-            Self::Word(Open::Open) => Value::Null,
-        }
-    }
-}
-
-/// A date, which is its midnight, or a date with a time; both in UTC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct When(pub DateTime<Utc>);
-
-impl When {
-    /// As the API writes it.
-    pub fn text(self) -> String {
-        self.0.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
-    }
-}
-
-impl<'de> Deserialize<'de> for When {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = toml::value::Datetime::deserialize(deserializer)?.to_string();
-        let day = text.parse::<NaiveDate>().map(|day| day.and_time(chrono::NaiveTime::MIN));
-        let naive = day
-            .or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S"))
-            .or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M"));
-        let naive = naive.map_err(|error| {
-            serde::de::Error::custom(format!("{text}: a date, or date and time in UTC: {error}"))
-        })?;
-        Ok(Self(naive.and_utc()))
-    }
-}
-
-/// A number or a text; Kartra writes both as text.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Word(pub String);
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => Ok(Self(text)),
-            toml::Value::Integer(number) => Ok(Self(number.to_string())),
-            other => Err(serde::de::Error::custom(format!("{other}: a number or a text"))),
-        }
-    }
 }

@@ -10,6 +10,7 @@ mod format;
 mod site;
 mod tell;
 mod wire;
+mod words;
 
 /// Makes a module with a test for each database out of each name.
 macro_rules! cases {
@@ -36,23 +37,63 @@ macro_rules! cases {
 }
 
 cases! {
+    a_billing_period_of_months_is_clamped_to_the_months_end
+    a_cancellation_at_an_unknown_period_end_ends_at_once
+    a_cancellation_at_period_end_after_a_refund_gives_nothing_back
+    a_cancellation_at_period_end_keeps_what_is_paid
+    a_cancellation_ends_access_at_once_by_default
     a_cancellation_leaves_what_another_purchase_gives
+    a_cancellation_past_its_period_end_ends_at_once
+    a_cancellation_that_is_kept_takes_nothing
+    a_cancelled_trial_can_be_kept_to_its_end
     a_change_of_address_moves_access_in_one_step
     a_change_of_address_takes_the_block_along
+    a_changed_policy_is_todays_for_every_purchase
+    a_chargeback_block_survives_every_rebill
+    a_chargeback_ends_its_own_purchase_by_default
+    a_chargeback_that_is_kept_takes_nothing
+    a_completed_plan_stays_completed_after_another_rebill
     a_completed_plan_survives_its_cancellation
+    a_duration_ends_access_whatever_else_happens
+    a_failed_payment_takes_nothing_by_default
+    a_grace_can_begin_in_a_trial
+    a_grace_of_no_days_suspends_at_once
     a_late_cancellation_of_an_old_subscription_leaves_the_new_one
     a_lifted_chargeback_block_gives_back_what_is_still_paid
+    a_mapping_can_lift_the_sites_duration
     a_mapping_of_the_price_point_replaces_that_of_the_product
     a_mapping_reaches_an_earlier_purchase_with_its_own_date
+    a_mappings_own_policy_goes_before_the_sites
+    a_one_time_sale_is_not_a_completed_plan
+    a_partial_refund_can_end_access
+    a_partial_refund_of_nothing_paid_never_ends_access
+    a_partial_refund_takes_nothing_by_default
+    a_plan_is_complete_at_its_last_payments_number
+    a_purchase_stays_active_until_something_ends_it
+    a_rebill_after_a_cancellation_gives_access_again
     a_rebill_recovers_after_the_refund_of_another_rebill
+    a_rebill_that_names_no_days_reaches_as_far_as_the_one_before
     a_rebill_without_a_known_sale_starts_a_purchase
+    a_refund_ends_a_completed_plan
+    a_refund_of_an_earlier_payment_can_leave_access
     a_refund_of_an_order_from_before_touches_nothing
+    a_refund_that_is_kept_takes_nothing
     a_resend_with_another_persons_address_takes_nothing_over
+    a_retry_within_the_grace_leaves_access_unbroken
+    a_sale_without_a_trial_does_not_wait
+    a_second_failure_after_a_recovery_has_a_grace_of_its_own
+    a_subscription_until_cancelled_is_no_finite_plan
+    a_trial_flag_without_days_is_no_trial
+    a_trial_gives_access_by_default
+    a_trial_that_waits_gives_nothing_until_its_first_rebill
     an_ipn_and_its_outbound_twin_are_one_event
     an_upgrade_changes_the_level_at_its_instant
     buying_again_after_a_refund_gives_access_again
     cancelling_while_past_due_gives_nothing_back
+    lifting_a_chargeback_block_ends_those_begun_before
+    partial_refunds_end_access_when_their_sum_reaches_the_share
     retries_do_not_move_the_grace
+    the_days_that_kartra_names_go_before_the_billing_period
 }
 
 #[test]
@@ -69,7 +110,7 @@ fn every_case_file_is_told() {
 #[test]
 fn a_slip_of_the_pen_in_a_case_is_refused() {
     let good = "promise = 'It holds.'\n[[operator]]\nat = 2026-01-01\ngrants = { who = 'a@example.com' }\n";
-    assert!(toml::from_str::<format::Case>(good).is_ok());
+    assert!(format::Case::read(good).is_ok());
     for slip in [
         "expects = []",
         "[[kartra]]\nsays = 'sale'\nsubscripton = 1",
@@ -84,6 +125,6 @@ fn a_slip_of_the_pen_in_a_case_is_refused() {
         } else {
             format!("{slip}\n{good}")
         };
-        assert!(toml::from_str::<format::Case>(&text).is_err(), "{slip}");
+        assert!(format::Case::read(&text).is_err(), "{slip}");
     }
 }

@@ -1,6 +1,7 @@
 //! A site that a case is told to: what Kartra sends, what the operator does, what is seen.
 
 use super::format::{Case, Deed, Map, Override, Which};
+use super::words::When;
 use crate::support::{Reply, TestApp};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -95,8 +96,8 @@ impl<'a> Site<'a> {
             "price_point": mapping.price_point.as_ref().map(|word| &word.0),
             "level": mapping.level,
             "enabled": mapping.enabled.unwrap_or(true),
-            "purchased_from": mapping.purchased_from.map(super::format::When::text),
-            "purchased_before": mapping.purchased_before.map(super::format::When::text),
+            "purchased_from": mapping.purchased_from.map(When::text),
+            "purchased_before": mapping.purchased_before.map(When::text),
             "policy": nulled(mapping.policy.as_ref()),
         });
         self.post("mappings", &body);
@@ -124,7 +125,7 @@ impl<'a> Site<'a> {
     }
 
     fn override_with(&self, list: &str, made: &Override) {
-        let until = made.until.map(super::format::When::text);
+        let until = made.until.map(When::text);
         let body = json!({ "level": made.level, "until": until, "note": null });
         self.post(&format!("members/{}/{list}", made.who), &body);
     }

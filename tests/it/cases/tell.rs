@@ -1,8 +1,9 @@
 //! Tells a case to three sites: as it happened, with every message sent twice, and backwards.
 
-use super::format::{Case, Expect, ExpectChanges, ExpectMessage, ExpectProduct, When};
+use super::format::{Case, Expect, ExpectChanges, ExpectMessage, ExpectProduct};
 use super::site::Site;
 use super::wire;
+use super::words::When;
 use crate::support::{Database, TestApp, names};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 pub fn case(name: &str, database: Database) {
     let path = format!("tests/cases/{name}.toml");
     let text = std::fs::read_to_string(&path).expect("the case file");
-    let case: Case = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let case = Case::read(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert!(case.promise.ends_with('.'), "{path}: a promise is a sentence");
     assert!(checks(&case) > 0, "{path}: a case that expects nothing promises nothing");
     let app = TestApp::start(database);
@@ -97,9 +98,9 @@ fn look(site: &Site<'_>, case: &Case, at: DateTime<Utc>) {
 }
 
 fn person(site: &Site<'_>, expect: &Expect) {
-    let found = site.access(&expect.who, expect.as_of.map(|when| when.0));
+    let found = site.access(expect.who(), expect.as_of.map(|when| when.0));
     let asked = expect.as_of.unwrap_or(expect.at).text();
-    let context = format!("{}: {} at {asked}: {found:#}", site.id, expect.who);
+    let context = format!("{}: {} at {asked}: {found:#}", site.id, expect.who());
     assert_eq!(names(&found), expect.holds, "levels of {context}");
     for held in found["levels"].as_array().expect("levels") {
         if let Some(since) = expect.since {
@@ -161,7 +162,7 @@ fn feed(site: &Site<'_>, expect: &ExpectChanges) {
 fn final_answers(site: &Site<'_>, case: &Case, moments: &[DateTime<Utc>]) -> Vec<Value> {
     let as_of = case.expect.iter().filter_map(|expect| expect.as_of);
     let instants: BTreeSet<_> = moments.iter().copied().chain(as_of.map(|When(at)| at)).collect();
-    let people: BTreeSet<&str> = case.expect.iter().map(|expect| expect.who.as_str()).collect();
+    let people: BTreeSet<&str> = case.expect.iter().map(Expect::who).collect();
     let mut answers = Vec::new();
     for who in people {
         for at in &instants {

@@ -1,6 +1,7 @@
 //! A message as the bytes that Kartra would send.
 
-use super::format::{Feed, Message, Word};
+use super::format::{Feed, Message};
+use super::words::Word;
 use serde_json::{Map, Value, json};
 
 /// What Kartra writes where it has nothing to say.
