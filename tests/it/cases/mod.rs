@@ -54,11 +54,15 @@ cases! {
     a_chargeback_that_is_kept_takes_nothing
     a_completed_plan_stays_completed_after_another_rebill
     a_completed_plan_survives_its_cancellation
+    a_downgrade_that_names_no_price_point_keeps_the_term
+    a_duration_begins_anew_with_an_upgrade
     a_duration_ends_access_whatever_else_happens
     a_failed_payment_takes_nothing_by_default
     a_grace_can_begin_in_a_trial
     a_grace_of_no_days_suspends_at_once
     a_late_cancellation_of_an_old_subscription_leaves_the_new_one
+    a_lead_without_address_belongs_to_nobody_until_one_is_known
+    a_lead_without_profile_has_the_address_of_its_latest_event
     a_lifted_chargeback_block_gives_back_what_is_still_paid
     a_mapping_can_lift_the_sites_duration
     a_mapping_of_the_price_point_replaces_that_of_the_product
@@ -68,32 +72,47 @@ cases! {
     a_partial_refund_can_end_access
     a_partial_refund_of_nothing_paid_never_ends_access
     a_partial_refund_takes_nothing_by_default
+    a_payments_parent_is_never_read
     a_plan_is_complete_at_its_last_payments_number
+    a_purchase_belongs_to_the_lead_of_its_latest_payment
     a_purchase_stays_active_until_something_ends_it
     a_rebill_after_a_cancellation_gives_access_again
     a_rebill_recovers_after_the_refund_of_another_rebill
     a_rebill_that_names_no_days_reaches_as_far_as_the_one_before
     a_rebill_without_a_known_sale_starts_a_purchase
+    a_rebill_without_subscription_belongs_to_its_first_order
     a_refund_ends_a_completed_plan
     a_refund_of_an_earlier_payment_can_leave_access
     a_refund_of_an_order_from_before_touches_nothing
     a_refund_that_is_kept_takes_nothing
     a_resend_with_another_persons_address_takes_nothing_over
     a_retry_within_the_grace_leaves_access_unbroken
+    a_reversal_before_its_sale_waits_for_it
+    a_reversal_of_an_order_of_several_subscriptions_is_unmatched
+    a_reversal_that_names_nothing_joins_the_latest_purchase
+    a_reversal_that_names_nothing_leaves_another_person_alone
+    a_reversal_without_subscription_finds_its_order
     a_sale_without_a_trial_does_not_wait
     a_second_failure_after_a_recovery_has_a_grace_of_its_own
     a_subscription_until_cancelled_is_no_finite_plan
     a_trial_flag_without_days_is_no_trial
     a_trial_gives_access_by_default
     a_trial_that_waits_gives_nothing_until_its_first_rebill
+    an_address_nobody_has_is_answered_with_no_levels
+    an_event_without_lead_id_belongs_to_its_address
     an_ipn_and_its_outbound_twin_are_one_event
     an_upgrade_changes_the_level_at_its_instant
+    an_upgrade_to_the_same_level_leaves_it_unbroken
     buying_again_after_a_refund_gives_access_again
     cancelling_while_past_due_gives_nothing_back
+    leads_that_part_take_each_their_own
     lifting_a_chargeback_block_ends_those_begun_before
+    orders_of_different_products_are_different_purchases
     partial_refunds_end_access_when_their_sum_reaches_the_share
     retries_do_not_move_the_grace
     the_days_that_kartra_names_go_before_the_billing_period
+    the_profile_address_goes_before_the_transactions
+    two_leads_with_one_address_are_one_member
 }
 
 #[test]
