@@ -38,6 +38,7 @@ macro_rules! cases {
 
 cases! {
     a_billing_period_of_months_is_clamped_to_the_months_end
+    a_block_on_a_level_takes_only_that_level
     a_cancellation_at_an_unknown_period_end_ends_at_once
     a_cancellation_at_period_end_after_a_refund_gives_nothing_back
     a_cancellation_at_period_end_keeps_what_is_paid
@@ -49,21 +50,36 @@ cases! {
     a_change_of_address_moves_access_in_one_step
     a_change_of_address_takes_the_block_along
     a_changed_policy_is_todays_for_every_purchase
+    a_chargeback_block_moves_with_the_lead
     a_chargeback_block_survives_every_rebill
     a_chargeback_ends_its_own_purchase_by_default
     a_chargeback_that_is_kept_takes_nothing
     a_completed_plan_stays_completed_after_another_rebill
     a_completed_plan_survives_its_cancellation
+    a_corrected_time_zone_moves_every_date
+    a_date_in_the_future_is_cut_to_the_receipt
+    a_date_is_read_in_the_sites_time_zone
+    a_deleted_mapping_holds_its_purchases_again
+    a_disabled_mapping_gives_nothing_and_holds_nothing
+    a_disabled_mapping_of_the_price_point_replaces_nothing
+    a_discarded_webhook_is_no_observation_until_restored
     a_downgrade_that_names_no_price_point_keeps_the_term
     a_duration_begins_anew_with_an_upgrade
     a_duration_ends_access_whatever_else_happens
     a_failed_payment_takes_nothing_by_default
+    a_field_is_taken_from_the_best_vouched_that_says_something
     a_grace_can_begin_in_a_trial
     a_grace_of_no_days_suspends_at_once
+    a_held_purchase_that_ended_is_not_counted
+    a_held_upgrade_waits_for_its_price_point
     a_late_cancellation_of_an_old_subscription_leaves_the_new_one
     a_lead_without_address_belongs_to_nobody_until_one_is_known
     a_lead_without_profile_has_the_address_of_its_latest_event
+    a_lifted_block_gives_back_from_then_on
     a_lifted_chargeback_block_gives_back_what_is_still_paid
+    a_manual_grant_gives_a_level_whatever_billing_says
+    a_manual_grant_moves_with_the_leads
+    a_manual_grant_that_is_ended_ends_from_then_on
     a_mapping_can_lift_the_sites_duration
     a_mapping_of_the_price_point_replaces_that_of_the_product
     a_mapping_reaches_an_earlier_purchase_with_its_own_date
@@ -75,6 +91,7 @@ cases! {
     a_payments_parent_is_never_read
     a_plan_is_complete_at_its_last_payments_number
     a_purchase_belongs_to_the_lead_of_its_latest_payment
+    a_purchase_outside_every_window_is_not_held
     a_purchase_stays_active_until_something_ends_it
     a_rebill_after_a_cancellation_gives_access_again
     a_rebill_recovers_after_the_refund_of_another_rebill
@@ -95,23 +112,33 @@ cases! {
     a_sale_without_a_trial_does_not_wait
     a_second_failure_after_a_recovery_has_a_grace_of_its_own
     a_subscription_until_cancelled_is_no_finite_plan
+    a_tag_touches_no_purchase_and_discovers_no_product
     a_trial_flag_without_days_is_no_trial
     a_trial_gives_access_by_default
     a_trial_that_waits_gives_nothing_until_its_first_rebill
+    a_window_goes_by_the_purchases_start
     an_address_nobody_has_is_answered_with_no_levels
     an_event_without_lead_id_belongs_to_its_address
+    an_ignored_product_holds_nothing_until_it_is_mapped
     an_ipn_and_its_outbound_twin_are_one_event
+    an_ipn_with_a_wrong_secret_is_rejected_until_replayed
+    an_undated_message_has_the_instant_of_its_receipt
+    an_unreadable_message_touches_nothing
     an_upgrade_changes_the_level_at_its_instant
     an_upgrade_to_the_same_level_leaves_it_unbroken
     buying_again_after_a_refund_gives_access_again
     cancelling_while_past_due_gives_nothing_back
+    discarding_one_of_two_twins_leaves_the_other
+    events_of_one_date_go_by_their_transaction_number
     leads_that_part_take_each_their_own
     lifting_a_chargeback_block_ends_those_begun_before
+    one_product_can_give_many_levels
     orders_of_different_products_are_different_purchases
     partial_refunds_end_access_when_their_sum_reaches_the_share
     retries_do_not_move_the_grace
     the_days_that_kartra_names_go_before_the_billing_period
     the_profile_address_goes_before_the_transactions
+    the_transaction_type_decides_before_the_action
     two_leads_with_one_address_are_one_member
 }
 
