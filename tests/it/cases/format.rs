@@ -133,6 +133,8 @@ pub struct Message {
     pub email: Option<String>,
     /// The address in the lead's profile, which only the outbound feed carries; `""` for none.
     pub profile_email: Option<String>,
+    /// The lead id in the profile, where it is not the transaction's.
+    pub profile_lead: Option<Word>,
     /// The `secret_key` of an IPN.
     pub secret: Option<String>,
 }

@@ -34,7 +34,8 @@ pub fn body(message: &Message) -> String {
 
 fn outbound_json(message: &Message, action: &str, transaction_type: &str) -> String {
     let profile = message.profile_email.as_ref().or(message.email.as_ref());
-    let lead = json!({ "id": written(message.lead.as_ref()), "email": profile });
+    let lead_id = message.profile_lead.as_ref().or(message.lead.as_ref());
+    let lead = json!({ "id": written(lead_id), "email": profile });
     let is_money = KINDS.iter().any(|(_, usual)| *usual == Some(action))
         || KINDS.iter().any(|(word, _)| *word == transaction_type);
     let details = if is_money {
