@@ -16,6 +16,8 @@ pub use members::answer_of;
 pub use views::AccessView;
 
 use crate::app::method_not_allowed;
+use crate::web::auth::authenticate;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 /// Every route of the API.
@@ -23,6 +25,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let resource =
         |path: &str| web::resource(path).default_service(web::route().to(method_not_allowed));
     let scope = web::scope("/api/v1")
+        .wrap(from_fn(authenticate))
         .service(resource("/sites").get(sites::list).post(sites::create))
         .service(resource("/sites/{site}").get(sites::get).patch(sites::edit))
         .service(resource("/sites/{site}/products").get(products::list))

@@ -3,13 +3,14 @@
 use super::problem::Problem;
 use crate::app::App;
 use crate::secrets;
-use actix_web::dev::Payload;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,26 +96,38 @@ impl Remembered {
 
 impl<N: Needs> FromRequest for Auth<N> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let key = bearer(request);
-        let app = request.app_data::<web::Data<App>>().map(|app| app.get_ref().clone());
-        Box::pin(async move {
-            let app = app.ok_or_else(Problem::internal)?;
-            let scope = scope_of(app, key?).await?;
-            if scope < N::SCOPE {
-                let need = N::SCOPE.as_str();
-                return Err(Problem::forbidden(format!("Use a key with the scope {need}.")));
+        let known = request.extensions().get::<Scope>().copied();
+        let need = N::SCOPE.as_str();
+        ready(match known {
+            None => Err(Problem::internal()),
+            Some(scope) if scope < N::SCOPE => {
+                Err(Problem::forbidden(format!("Use a key with the scope {need}.")))
             }
-            Ok(Self { scope, needs: PhantomData })
+            Some(scope) => Ok(Self { scope, needs: PhantomData }),
         })
     }
 }
 
+/// Asks for a key before anything else of a request is looked at: whoever has none learns nothing,
+/// not even how a body is wrong.
+pub async fn authenticate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let app = request.app_data::<web::Data<App>>().ok_or_else(Problem::internal)?;
+    let scope = scope_of(app.get_ref().clone(), bearer(request.request())?).await?;
+    request.extensions_mut().insert(scope);
+    next.call(request).await
+}
+
 fn bearer(request: &HttpRequest) -> Result<String, Problem> {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = value.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    // The name of a scheme has no case (RFC 9110, 11.1).
+    let (scheme, key) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    let key = Some(key.trim()).filter(|_| scheme.eq_ignore_ascii_case("Bearer"));
     key.filter(|key| !key.is_empty()).map(str::to_owned).ok_or_else(|| {
         Problem::unauthorized("Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.")
     })
