@@ -190,13 +190,10 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
                 if request.method() == Method::HEAD {
                     request.head_mut().method = Method::GET;
                 }
-                let refused = holds_nul(request.path(), request.query_string());
+                let refused = nul_fault(request.path(), request.query_string());
                 let began = std::time::Instant::now();
-                let answer = (!refused).then(|| service.call(request));
+                let answer = refused.map_or_else(|| Ok(service.call(request)), Err);
                 async move {
-                    let answer = answer.ok_or_else(|| {
-                        Problem::malformed("The address must not hold the character U+0000.")
-                    });
                     let answer = answer?.await?;
                     note(&answer, began.elapsed());
                     Ok(answer)
@@ -228,9 +225,14 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
     Ok(server.run())
 }
 
-/// PostgreSQL cannot look for a NUL, and nothing has one in its name.
-fn holds_nul(path: &str, query: &str) -> bool {
-    path.contains("%00") || query.contains("%00")
+/// PostgreSQL cannot look for a NUL, and nothing has one in its name: not even a webhook URL, which
+/// answers 404 whatever its token is made of.
+fn nul_fault(path: &str, query: &str) -> Option<Problem> {
+    if path.contains("%00") {
+        return Some(Problem::not_found("page"));
+    }
+    let detail = "The query must not hold the character U+0000.";
+    query.contains("%00").then(|| Problem::malformed(detail))
 }
 
 /// One line a request, by its route: the path itself may hold a token or an address.
