@@ -14,7 +14,7 @@ use crate::store::recomputes::Recompute;
 use crate::store::{Result as Stored, rules, sites};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, KartraId, Nothing, Page, Query};
+use crate::web::extract::{self, Json, KartraId, Nothing, Object, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ pub struct Create {
     #[serde(default)]
     purchased_before: Option<Instant>,
     #[serde(default)]
-    policy: Option<Policy>,
+    policy: Option<Object<Policy>>,
 }
 
 fn enabled() -> bool {
@@ -141,7 +141,7 @@ pub async fn create(
             enabled: asked.enabled,
             purchased_from: asked.purchased_from.map(whole_micros),
             purchased_before: asked.purchased_before.map(whole_micros),
-            policy: asked.policy.unwrap_or_default(),
+            policy: policy_of(asked.policy),
         };
         let recompute = app.flow().under_lock(&site, |conn, bench| {
             if let Err(problem) = check(conn, bench, &mapping)? {
@@ -189,7 +189,7 @@ pub struct Edit {
     #[serde(default, deserialize_with = "extract::written")]
     purchased_before: Option<Option<Instant>>,
     #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Policy>>,
+    policy: Option<Option<Object<Policy>>>,
 }
 
 impl Edit {
@@ -208,7 +208,7 @@ impl Edit {
             purchased_before: self
                 .purchased_before
                 .map_or(before.purchased_before, |at| at.map(whole_micros)),
-            policy: self.policy.map_or(before.policy, Option::unwrap_or_default),
+            policy: self.policy.map_or(before.policy, policy_of),
             id: before.id,
         })
     }
@@ -371,6 +371,11 @@ fn product_of(text: &str) -> Result<String, Problem> {
         return Err(Problem::invalid_at("/product_id", detail));
     }
     Ok(text.to_owned())
+}
+
+/// A policy as it was written; `null` sets none.
+fn policy_of(written: Option<Object<Policy>>) -> Policy {
+    written.map(|Object(policy)| policy).unwrap_or_default()
 }
 
 /// The databases keep whole microseconds.

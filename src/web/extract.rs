@@ -7,8 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde_path_to_error::Segment;
+use std::fmt;
 use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -53,7 +57,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload);
+        let query = serde_urlencoded::from_str(request.query_string()).map_err(unreadable_query);
         Box::pin(async move {
+            // Whatever takes a body takes no query.
+            let Nothing {} = query?;
             let payload = payload.await.map_err(|_| Problem::internal())?;
             let body = read_body(payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
             parse(&body).map(Json)
@@ -68,12 +75,49 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Some(pointer) = nul(&value) {
         return Err(Problem::invalid_at(pointer, "must not hold the character U+0000"));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer =
-            if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
+    read.map(|Object(read)| read).map_err(|error| {
+        let pointer: String = error.path().iter().map(pointer_part).collect();
         Problem::invalid(vec![Fault { pointer, detail: error.inner().to_string() }])
     })
+}
+
+fn pointer_part(segment: &Segment) -> String {
+    match segment {
+        Segment::Map { key } => format!("/{}", escaped(key)),
+        Segment::Enum { variant } => format!("/{}", escaped(variant)),
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Unknown => String::new(),
+    }
+}
+
+/// A key as a JSON pointer writes it (RFC 6901).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// What has to be a JSON object: serde would take a list for a struct as well, by position.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Self)
+    }
 }
 
 /// Where a body holds a NUL, which PostgreSQL cannot keep.
@@ -87,7 +131,7 @@ fn nul(value: &serde_json::Value) -> Option<String> {
             .find_map(|(at, item)| nul(item).map(|rest| format!("/{at}{rest}"))),
         Value::Object(members) => members.iter().find_map(|(key, item)| {
             let rest = if key.contains('\0') { Some(String::new()) } else { nul(item) };
-            rest.map(|rest| format!("/{}{rest}", key.replace('~', "~0").replace('/', "~1")))
+            rest.map(|rest| format!("/{}{rest}", escaped(key)))
         }),
         _ => None,
     }
@@ -102,11 +146,13 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let read = serde_urlencoded::from_str(request.query_string());
-        ready(
-            read.map(Query)
-                .map_err(|error| Problem::malformed(format!("The query cannot be read: {error}."))),
-        )
+        ready(read.map(Query).map_err(unreadable_query))
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn unreadable_query(error: serde_urlencoded::de::Error) -> Problem {
+    Problem::malformed(format!("The query cannot be read: {error}."))
 }
 
 /// No query parameters at all.
