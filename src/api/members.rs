@@ -12,7 +12,7 @@ use crate::store::members::{self, Member};
 use crate::store::{Result as Stored, rules};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{self, Nothing, Page, Query};
+use crate::web::extract::{self, Moment, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ pub async fn get(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct At {
-    at: Option<Instant>,
+    at: Option<Moment>,
 }
 
 /// `GET /sites/{site}/members/{member}/access`
@@ -173,7 +173,7 @@ pub async fn access(
                 Ok(named) => named,
                 Err(problem) => return Ok(Err(problem)),
             };
-            let at = query.0.at.unwrap_or(bench.at);
+            let at = query.0.at.map_or(bench.at, |at| at.0);
             let answer = answer_of(conn, bench, &named.email, at)?;
             let (id, version) = named.member.map_or((None, 0), |m| (Some(m.id), m.version));
             Ok(Ok(AccessView::of(id, named.email, version, &answer)))

@@ -12,7 +12,7 @@ use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read, Support};
-use crate::web::extract::{Json, Nothing, Query};
+use crate::web::extract::{Json, Moment, Nothing, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ const NOTE_CHARS_MAX: usize = 2_000;
 pub struct Grant {
     level: String,
     #[serde(default)]
-    until: Option<Instant>,
+    until: Option<Moment>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -38,7 +38,7 @@ pub struct Block {
     #[serde(default)]
     level: Option<String>,
     #[serde(default)]
-    until: Option<Instant>,
+    until: Option<Moment>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -80,10 +80,11 @@ async fn make(
     (site, name): (String, String),
     list: &'static str,
     what: OverrideKind,
-    until: Option<Instant>,
+    until: Option<Moment>,
     note: Option<String>,
 ) -> Result<HttpResponse, Problem> {
     let location = format!("/api/v1/sites/{site}/members/{}/{list}", percent_encoded(&name));
+    let until = until.map(|until| until.0);
     let made = app.blocking(move |app| {
         app.flow().under_lock(&site, |conn, bench| {
             let named = match find(conn, &site, &name)? {
@@ -100,7 +101,7 @@ async fn make(
                 leads: leads_of(conn, &site, &named.email)?,
                 email: named.email,
                 begun_at: bench.at,
-                until: until.and_then(|at| Instant::from_timestamp_micros(at.timestamp_micros())),
+                until,
                 ended_at: None,
                 note,
             };

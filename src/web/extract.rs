@@ -1,10 +1,12 @@
 //! Bodies and queries: what cannot be read is refused with a word on what to do.
 
 use super::problem::{Fault, Problem};
+use crate::core::Instant;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Datelike;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -192,7 +194,9 @@ fn read_cursor(cursor: &str, parts: usize) -> Result<Vec<String>, Problem> {
     let read = || {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let read: Vec<String> = serde_json::from_slice(&bytes).ok()?;
-        (read.len() == parts).then_some(read)
+        // What no list gives, no database is asked for: PostgreSQL cannot look for a NUL.
+        let plain = read.len() == parts && read.iter().all(|part| !part.contains('\0'));
+        plain.then_some(read)
     };
     read()
         .ok_or_else(|| Problem::malformed("cursor must be a next_cursor that this list has given."))
@@ -206,8 +210,9 @@ pub fn cursor(key: &[String]) -> String {
 
 /// A key part out of a cursor, as an instant of the database.
 pub fn instant(text: &str) -> Result<chrono::NaiveDateTime, Problem> {
-    text.parse()
-        .map_err(|_| Problem::malformed("cursor must be a next_cursor that this list has given."))
+    let read = text.parse::<chrono::NaiveDateTime>().ok();
+    read.filter(|at| (0..=9999).contains(&at.year()))
+        .ok_or_else(|| Problem::malformed("cursor must be a next_cursor that this list has given."))
 }
 
 /// Tells a written `null` from an absent key.
@@ -222,6 +227,25 @@ pub fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// An instant as callers write it (RFC 3339): a year has four digits, which both databases can keep,
+/// and whole microseconds are kept of it, as the databases do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Moment(pub Instant);
+
+impl TryFrom<String> for Moment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let four_digits = text.bytes().take_while(u8::is_ascii_digit).count() == 4;
+        let read = four_digits.then(|| text.parse::<Instant>().ok()).flatten();
+        read.and_then(|at| Instant::from_timestamp_micros(at.timestamp_micros()))
+            .filter(|at| (0..=9999).contains(&at.year()))
+            .map(Self)
+            .ok_or("must be an instant such as 2026-01-31T00:00:00Z")
+    }
 }
 
 /// An id of Kartra's: text, or a number as their own pages show it.
