@@ -13,7 +13,9 @@ use crate::web::health::{self, Probe};
 use crate::web::problem::Problem;
 use crate::{api, first_start};
 use actix_web::dev::{Server, Service, ServiceResponse};
-use actix_web::{HttpResponse, HttpServer, web};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpServer, Resource, ResponseError, web};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -203,27 +205,27 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
-            .wrap_fn(|request, service| {
-                let refused = holds_nul(request.path(), request.query_string());
+            .wrap_fn(|mut request, service| {
+                // What a GET answers, a HEAD answers without its body, which is left out on the wire.
+                if request.method() == Method::HEAD {
+                    request.head_mut().method = Method::GET;
+                }
+                let refused = nul_fault(request.path(), request.query_string());
                 let began = std::time::Instant::now();
-                let answer = (!refused).then(|| service.call(request));
+                let answer = refused.map_or_else(|| Ok(service.call(request)), Err);
                 async move {
-                    let answer = answer.ok_or_else(|| {
-                        Problem::malformed("The address must not hold the character U+0000.")
-                    });
                     let answer = answer?.await?;
                     note(&answer, began.elapsed());
                     Ok(answer)
                 }
             })
-            .route("/", web::get().to(welcome))
-            .route("/livez", web::get().to(health::livez))
-            .route("/readyz", web::get().to(health::readyz))
+            .service(resource("/", "GET, HEAD").get(welcome))
+            .service(resource("/livez", "GET, HEAD").get(health::livez))
+            .service(resource("/readyz", "GET, HEAD").get(health::readyz))
             .service(
-                web::resource("/hooks/kartra/{token}")
-                    .route(web::get().to(intake::greet))
-                    .route(web::post().to(intake::receive))
-                    .default_service(web::route().to(method_not_allowed)),
+                resource("/hooks/kartra/{token}", "GET, HEAD, POST")
+                    .get(intake::greet)
+                    .post(intake::receive),
             )
             .configure(api::routes)
             .default_service(web::route().to(no_such_page))
@@ -243,9 +245,14 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
     Ok(server.run())
 }
 
-/// PostgreSQL cannot look for a NUL, and nothing has one in its name.
-fn holds_nul(path: &str, query: &str) -> bool {
-    path.contains("%00") || query.contains("%00")
+/// PostgreSQL cannot look for a NUL, and nothing has one in its name: not even a webhook URL, which
+/// answers 404 whatever its token is made of.
+fn nul_fault(path: &str, query: &str) -> Option<Problem> {
+    if path.contains("%00") {
+        return Some(Problem::not_found("page"));
+    }
+    let detail = "The query must not hold the character U+0000.";
+    query.contains("%00").then(|| Problem::malformed(detail))
 }
 
 /// One line a request, by its route: the path itself may hold a token or an address.
@@ -257,9 +264,15 @@ fn note(answer: &ServiceResponse, took: Duration) {
     tracing::debug!(method = %request.method(), route, status, micros, "answered");
 }
 
-/// The resource is there, but does not take the method.
-pub async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    Err(Problem::method_not_allowed())
+/// A resource that answers every method it does not take with those that it takes. They stand
+/// beside the path because actix does not tell them.
+pub fn resource(path: &str, allow: &'static str) -> Resource {
+    let refuse = move || async move {
+        let mut answer = Problem::method_not_allowed().error_response();
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        answer
+    };
+    web::resource(path).default_service(web::route().to(refuse))
 }
 
 /// Somebody opened the address in a browser.

@@ -14,7 +14,7 @@ use crate::store::recomputes::Recompute;
 use crate::store::{Result as Stored, rules, sites};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, KartraId, Nothing, Page, Query};
+use crate::web::extract::{self, Json, KartraId, Moment, Nothing, Object, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -110,11 +110,11 @@ pub struct Create {
     #[serde(default = "enabled")]
     enabled: bool,
     #[serde(default)]
-    purchased_from: Option<Instant>,
+    purchased_from: Option<Moment>,
     #[serde(default)]
-    purchased_before: Option<Instant>,
+    purchased_before: Option<Moment>,
     #[serde(default)]
-    policy: Option<Policy>,
+    policy: Option<Object<Policy>>,
 }
 
 fn enabled() -> bool {
@@ -139,9 +139,9 @@ pub async fn create(
             price_point: asked.price_point.map(|id| id.0),
             level: asked.level,
             enabled: asked.enabled,
-            purchased_from: asked.purchased_from.map(whole_micros),
-            purchased_before: asked.purchased_before.map(whole_micros),
-            policy: asked.policy.unwrap_or_default(),
+            purchased_from: asked.purchased_from.map(|at| at.0),
+            purchased_before: asked.purchased_before.map(|at| at.0),
+            policy: policy_of(asked.policy),
         };
         let recompute = app.change(&site, |conn, bench| {
             check(conn, bench, &mapping)?;
@@ -166,7 +166,13 @@ pub async fn create(
 fn written(app: &App, mapping: Mapping, recomputes: &[Recompute]) -> Result<Written, Problem> {
     let mut view = RecomputeView { id: String::new(), members: 0, done: 0 };
     for recompute in recomputes {
-        view = work(app, recompute)?;
+        // They are worked off in order: behind one that is not waited for, none is begun, and the
+        // last with anybody in it is the one to follow.
+        if is_finished(&view) {
+            view = work(app, recompute)?;
+        } else if recompute.members > 0 {
+            view = RecomputeView::from(recompute);
+        }
     }
     Ok(Written { mapping: mapping.into(), recompute: view })
 }
@@ -183,11 +189,11 @@ pub struct Edit {
     #[serde(default, deserialize_with = "extract::present")]
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "extract::written")]
-    purchased_from: Option<Option<Instant>>,
+    purchased_from: Option<Option<Moment>>,
     #[serde(default, deserialize_with = "extract::written")]
-    purchased_before: Option<Option<Instant>>,
+    purchased_before: Option<Option<Moment>>,
     #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Policy>>,
+    policy: Option<Option<Object<Policy>>>,
 }
 
 impl Edit {
@@ -202,11 +208,11 @@ impl Edit {
             enabled: self.enabled.unwrap_or(before.enabled),
             purchased_from: self
                 .purchased_from
-                .map_or(before.purchased_from, |at| at.map(whole_micros)),
+                .map_or(before.purchased_from, |at| at.map(|at| at.0)),
             purchased_before: self
                 .purchased_before
-                .map_or(before.purchased_before, |at| at.map(whole_micros)),
-            policy: self.policy.map_or(before.policy, Option::unwrap_or_default),
+                .map_or(before.purchased_before, |at| at.map(|at| at.0)),
+            policy: self.policy.map_or(before.policy, policy_of),
             id: before.id,
         })
     }
@@ -362,7 +368,7 @@ fn product_of(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// The databases keep whole microseconds.
-fn whole_micros(at: Instant) -> Instant {
-    Instant::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+/// A policy as it was written; `null` sets none.
+fn policy_of(written: Option<Object<Policy>>) -> Policy {
+    written.map(|Object(policy)| policy).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use crate::store::members::{self, Member};
 use crate::store::{Result as Stored, rules};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{self, Nothing, Page, Query};
+use crate::web::extract::{self, Moment, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub fn answer_of(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> St
 pub struct List {
     q: Option<String>,
     level: Option<String>,
-    at: Option<Instant>,
+    at: Option<Moment>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -91,7 +91,7 @@ pub async fn list(
             {
                 return Err(Problem::not_found("level"));
             }
-            let at = at.unwrap_or(bench.at);
+            let at = at.map_or(bench.at, |at| at.0);
             // The record tells who holds a level now; of other instants it tells nothing.
             let recorded = level.clone().filter(|_| at == bench.at).map(|level| (level, at));
             let filter = members::Filter { q, level: recorded, before };
@@ -200,7 +200,7 @@ pub async fn get(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct At {
-    at: Option<Instant>,
+    at: Option<Moment>,
 }
 
 /// `GET /sites/{site}/members/{member}/access`
@@ -214,7 +214,7 @@ pub async fn access(
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
-            let at = query.0.at.unwrap_or(bench.at);
+            let at = query.0.at.map_or(bench.at, |at| at.0);
             let answer = answer_of(conn, bench, &named.email, at)?;
             let (id, version) = named.member.map_or((None, 0), |m| (Some(m.id), m.version));
             Ok(AccessView::of(id, named.email, version, &answer))

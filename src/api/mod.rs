@@ -17,60 +17,75 @@ mod webhooks;
 pub use members::answer_of;
 pub use views::AccessView;
 
-use crate::app::method_not_allowed;
+use crate::app::resource;
+use crate::web::auth::authenticate;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 /// Every route of the API.
 pub fn routes(config: &mut ServiceConfig) {
-    let resource =
-        |path: &str| web::resource(path).default_service(web::route().to(method_not_allowed));
     let scope = web::scope("/api/v1")
-        .service(resource("/sites").get(sites::list).post(sites::create))
-        .service(resource("/sites/{site}").get(sites::get).patch(sites::edit))
-        .service(resource("/sites/{site}/webhook-url/rotate").post(hooks::rotate))
-        .service(resource("/sites/{site}/products").get(products::list))
+        .wrap(from_fn(authenticate))
+        .service(resource("/sites", "GET, HEAD, POST").get(sites::list).post(sites::create))
+        .service(resource("/sites/{site}", "GET, HEAD, PATCH").get(sites::get).patch(sites::edit))
+        .service(resource("/sites/{site}/webhook-url/rotate", "POST").post(hooks::rotate))
+        .service(resource("/sites/{site}/products", "GET, HEAD").get(products::list))
         .service(
-            resource("/sites/{site}/products/{product}").get(products::get).patch(products::edit),
+            resource("/sites/{site}/products/{product}", "GET, HEAD, PATCH")
+                .get(products::get)
+                .patch(products::edit),
         )
-        .service(resource("/sites/{site}/levels").get(levels::list).post(levels::create))
         .service(
-            resource("/sites/{site}/levels/{level}")
+            resource("/sites/{site}/levels", "GET, HEAD, POST")
+                .get(levels::list)
+                .post(levels::create),
+        )
+        .service(
+            resource("/sites/{site}/levels/{level}", "GET, HEAD, PATCH, DELETE")
                 .get(levels::get)
                 .patch(levels::edit)
                 .delete(levels::remove),
         )
-        .service(resource("/sites/{site}/mappings").get(mappings::list).post(mappings::create))
         .service(
-            resource("/sites/{site}/mappings/{id}")
+            resource("/sites/{site}/mappings", "GET, HEAD, POST")
+                .get(mappings::list)
+                .post(mappings::create),
+        )
+        .service(
+            resource("/sites/{site}/mappings/{id}", "GET, HEAD, PATCH, DELETE")
                 .get(mappings::get)
                 .patch(mappings::edit)
                 .delete(mappings::remove),
         )
-        .service(resource("/sites/{site}/recomputes/{id}").get(recomputes::get))
-        .service(resource("/sites/{site}/members").get(members::list))
-        .service(resource("/sites/{site}/members/{member}").get(members::get))
-        .service(resource("/sites/{site}/members/{member}/access").get(members::access))
-        .service(resource("/sites/{site}/members/{member}/grants").post(overrides::grant))
+        .service(resource("/sites/{site}/recomputes/{id}", "GET, HEAD").get(recomputes::get))
+        .service(resource("/sites/{site}/members", "GET, HEAD").get(members::list))
+        .service(resource("/sites/{site}/members/{member}", "GET, HEAD").get(members::get))
         .service(
-            resource("/sites/{site}/members/{member}/grants/{id}").delete(overrides::end_grant),
+            resource("/sites/{site}/members/{member}/access", "GET, HEAD").get(members::access),
+        )
+        .service(resource("/sites/{site}/members/{member}/grants", "POST").post(overrides::grant))
+        .service(
+            resource("/sites/{site}/members/{member}/grants/{id}", "DELETE")
+                .delete(overrides::end_grant),
         )
         .service(
-            resource("/sites/{site}/members/{member}/blocks")
+            resource("/sites/{site}/members/{member}/blocks", "GET, HEAD, POST")
                 .get(overrides::blocks)
                 .post(overrides::block),
         )
         .service(
-            resource("/sites/{site}/members/{member}/blocks/{id}").delete(overrides::end_block),
+            resource("/sites/{site}/members/{member}/blocks/{id}", "DELETE")
+                .delete(overrides::end_block),
         )
-        .service(resource("/sites/{site}/access").get(access::allowed))
-        .service(resource("/sites/{site}/access/check").post(access::check))
-        .service(resource("/sites/{site}/webhooks").get(webhooks::list))
-        .service(resource("/sites/{site}/webhooks/{id}").get(webhooks::get))
-        .service(resource("/sites/{site}/webhooks/{id}/replay").post(webhooks::replay))
-        .service(resource("/sites/{site}/webhooks/{id}/discard").post(webhooks::discard))
-        .service(resource("/sites/{site}/webhooks/{id}/restore").post(webhooks::restore))
-        .service(resource("/sites/{site}/changes").get(changes::list))
-        .service(resource("/keys").get(keys::list).post(keys::create))
-        .service(resource("/keys/{id}").get(keys::get).delete(keys::revoke));
+        .service(resource("/sites/{site}/access", "GET, HEAD").get(access::allowed))
+        .service(resource("/sites/{site}/access/check", "POST").post(access::check))
+        .service(resource("/sites/{site}/webhooks", "GET, HEAD").get(webhooks::list))
+        .service(resource("/sites/{site}/webhooks/{id}", "GET, HEAD").get(webhooks::get))
+        .service(resource("/sites/{site}/webhooks/{id}/replay", "POST").post(webhooks::replay))
+        .service(resource("/sites/{site}/webhooks/{id}/discard", "POST").post(webhooks::discard))
+        .service(resource("/sites/{site}/webhooks/{id}/restore", "POST").post(webhooks::restore))
+        .service(resource("/sites/{site}/changes", "GET, HEAD").get(changes::list))
+        .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
+        .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke));
     config.service(scope);
 }

@@ -12,11 +12,10 @@ use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
-use crate::web::extract::{Json, Nothing, Query};
+use crate::web::extract::{self, Json, Moment, Nothing, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The longest note, in characters.
@@ -27,7 +26,7 @@ const NOTE_CHARS_MAX: usize = 2_000;
 pub struct Grant {
     level: String,
     #[serde(default)]
-    until: Option<Instant>,
+    until: Option<Moment>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -38,7 +37,7 @@ pub struct Block {
     #[serde(default)]
     level: Option<String>,
     #[serde(default)]
-    until: Option<Instant>,
+    until: Option<Moment>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -82,10 +81,11 @@ async fn make(
     (site, name): (String, String),
     list: &'static str,
     what: OverrideKind,
-    until: Option<Instant>,
+    until: Option<Moment>,
     note: Option<String>,
 ) -> Result<HttpResponse, Problem> {
     let location = format!("/api/v1/sites/{site}/members/{}/{list}", percent_encoded(&name));
+    let until = until.map(|until| until.0);
     let made = app.blocking(move |app| {
         app.change(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
@@ -99,7 +99,7 @@ async fn make(
                 leads: leads_of(conn, &site, &named.email)?,
                 email: named.email,
                 begun_at: bench.at,
-                until: until.and_then(|at| Instant::from_timestamp_micros(at.timestamp_micros())),
+                until,
                 ended_at: None,
                 note,
             };
@@ -174,14 +174,23 @@ fn settle_for(app: &App, conn: &mut Conn, bench: &mut Bench, made: &Override) ->
     app.flow().settle(conn, bench, touched)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
 /// `GET /sites/{site}/members/{member}/blocks`
 pub async fn blocks(
     app: web::Data<App>,
     _: Auth<Read>,
     path: web::Path<(String, String)>,
-    _: Query<Nothing>,
+    query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let before = page.after_instant()?.map(|(at, id)| (at.and_utc(), id));
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
@@ -189,8 +198,13 @@ pub async fn blocks(
         })
     });
     let answer = found.await?;
-    let blocks: Vec<BlockView> = answer.blocks.iter().map(BlockView::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": blocks, "next_cursor": null })))
+    let mut blocks: Vec<BlockView> = answer.blocks.iter().map(BlockView::from).collect();
+    let key = |block: &BlockView| (block.begun_at, block.id.clone());
+    blocks.sort_by_key(|block| std::cmp::Reverse(key(block)));
+    blocks.retain(|block| before.as_ref().is_none_or(|before| key(block) < *before));
+    Ok(answer::page(&page, blocks, |block| {
+        extract::instant_key(block.begun_at.naive_utc(), &block.id)
+    }))
 }
 
 /// `DELETE /sites/{site}/members/{member}/grants/{id}`

@@ -16,7 +16,7 @@ use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, webhooks};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Admin, Auth, Read};
-use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
+use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
@@ -145,13 +145,12 @@ pub async fn create(
         return Err(Problem::forbidden("Use a key that is not bound to a site."));
     }
     let Create { id, name, kartra_time_zone } = body.0;
-    let name = name.unwrap_or_else(|| id.clone());
     let mut faults = Vec::new();
     let mut check = |pointer: &str, fault: Option<String>| {
         faults.extend(fault.map(|detail| Fault { pointer: pointer.to_owned(), detail }));
     };
     check("/id", slug_fault(&id));
-    check("/name", name_fault(&name));
+    check("/name", name.as_deref().and_then(name_fault));
     let zone = match kartra_time_zone.as_deref().map(zone) {
         Some(Err(fault)) => {
             check("/kartra_time_zone", Some(fault));
@@ -163,6 +162,7 @@ pub async fn create(
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
+    let name = name.unwrap_or_else(|| id.clone());
     let made = app.blocking(move |app| {
         let mut site = first_start::new_site(&id, &name, app.clock().now());
         site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
@@ -198,7 +198,7 @@ pub struct Edit {
     #[serde(default, deserialize_with = "extract::written")]
     ipn_secret: Option<Option<String>>,
     #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Policy>>,
+    policy: Option<Option<Object<Policy>>>,
 }
 
 /// A site with what its change has to compute again.
@@ -261,13 +261,18 @@ fn check(change: &Edit) -> Result<Option<Tz>, Problem> {
             format!("must be a text of 1 to {SECRET_CHARS_MAX} characters, or null for none");
         note("/ipn_secret".to_owned(), detail);
     }
-    if let Some(Some(policy)) = &change.policy {
+    if let Some(Some(Object(policy))) = &change.policy {
         policy
             .faults()
             .into_iter()
             .for_each(|(key, detail)| note(format!("/policy/{key}"), detail));
     }
     if faults.is_empty() { Ok(zone) } else { Err(Problem::invalid(faults)) }
+}
+
+/// A policy as it was written; `null` sets none.
+fn policy_of(written: Option<Object<Policy>>) -> Policy {
+    written.map(|Object(policy)| policy).unwrap_or_default()
 }
 
 /// Changes a site; answers what has to be computed again.
@@ -284,7 +289,7 @@ fn apply(
     site.name = change.name.unwrap_or_else(|| site.name.clone());
     site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
     site.enabled = change.enabled.unwrap_or(site.enabled);
-    site.policy = change.policy.map_or_else(|| site.policy.clone(), Option::unwrap_or_default);
+    site.policy = change.policy.map_or_else(|| site.policy.clone(), policy_of);
     if let Some(secret) = change.ipn_secret {
         let seal =
             |secret: String| app.sealer().seal(&ipn_purpose(&site.id), secret.trim().as_bytes());

@@ -9,14 +9,15 @@ use crate::app::App;
 use crate::core::Instant;
 use crate::secrets;
 use crate::store::keys::{self, Key};
-use actix_web::dev::Payload;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use chrono::TimeDelta;
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{self, Duration};
 
@@ -99,31 +100,44 @@ impl Remembered {
 
 impl<N: Needs> FromRequest for Auth<N> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let key = bearer(request);
-        let site = request.match_info().get("site").map(str::to_owned);
-        let app = request.app_data::<web::Data<App>>().map(|app| app.get_ref().clone());
-        Box::pin(async move {
-            let app = app.ok_or_else(Problem::internal)?;
-            let caller = caller(app, key?).await?;
-            if site.is_some_and(|site| !caller.opens(&site)) {
-                return Err(Problem::not_found("site"));
-            }
-            if caller.scope < N::SCOPE {
-                let need = N::SCOPE.as_str();
-                return Err(Problem::forbidden(format!("Use a key with the scope {need}.")));
-            }
-            Ok(Self { caller, needs: PhantomData })
-        })
+        ready(admit::<N>(request))
     }
+}
+
+/// Holds whoever holds the key against what a route asks for.
+fn admit<N: Needs>(request: &HttpRequest) -> Result<Auth<N>, Problem> {
+    let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    let caller = caller.ok_or_else(Problem::internal)?;
+    if request.match_info().get("site").is_some_and(|site| !caller.opens(site)) {
+        return Err(Problem::not_found("site"));
+    }
+    if caller.scope < N::SCOPE {
+        let need = N::SCOPE.as_str();
+        return Err(Problem::forbidden(format!("Use a key with the scope {need}.")));
+    }
+    Ok(Auth { caller, needs: PhantomData })
+}
+
+/// Asks for a key before anything else of a request is looked at: whoever has none learns nothing,
+/// not even how a body is wrong.
+pub async fn authenticate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let app = request.app_data::<web::Data<App>>().ok_or_else(Problem::internal)?;
+    let caller = caller(app.get_ref().clone(), bearer(request.request())?).await?;
+    request.extensions_mut().insert(caller);
+    next.call(request).await
 }
 
 fn bearer(request: &HttpRequest) -> Result<String, Problem> {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    // The name of a scheme has no case (RFC 9110, 11.1).
     let (scheme, key) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("bearer") || key.trim().is_empty() {
+    if !scheme.eq_ignore_ascii_case("Bearer") || key.trim().is_empty() {
         return Err(Problem::unauthorized(
             "Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.",
         ));

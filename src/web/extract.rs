@@ -1,15 +1,21 @@
 //! Bodies and queries: what cannot be read is refused with a word on what to do.
 
 use super::problem::{Fault, Problem};
+use crate::core::Instant;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::NaiveDateTime;
+use chrono::{Datelike, NaiveDateTime};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde_path_to_error::Segment;
+use std::fmt;
 use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -23,11 +29,17 @@ const PAGE_ITEMS: i64 = 50;
 const PAGE_ITEMS_MAX: i64 = 500;
 
 /// Reads a body, but no more than `bytes_max` of it and no longer than `seconds_max`.
+/// One that says itself that it is larger is refused before it comes.
 pub async fn read_body(
+    request: &HttpRequest,
     payload: web::Payload,
     bytes_max: usize,
     seconds_max: u64,
 ) -> Result<Vec<u8>, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    if length.and_then(|it| it.parse().ok()).is_some_and(|length: usize| length > bytes_max) {
+        return Err(Problem::too_large(bytes_max));
+    }
     let reading = collect(payload, bytes_max);
     let read = actix_web::rt::time::timeout(Duration::from_secs(seconds_max), reading).await;
     read.unwrap_or_else(|_| Err(Problem::too_slow()))
@@ -54,9 +66,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload);
+        let request = request.clone();
         Box::pin(async move {
+            // Whatever takes a body takes no query.
+            let query = request.query_string();
+            let Nothing {} = serde_urlencoded::from_str(query).map_err(unreadable_query)?;
             let payload = payload.await.map_err(|_| Problem::internal())?;
-            let body = read_body(payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
+            let body = read_body(&request, payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
             parse(&body).map(Json)
         })
     }
@@ -69,12 +85,49 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Some(pointer) = nul(&value) {
         return Err(Problem::invalid_at(pointer, "must not hold the character U+0000"));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer =
-            if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
+    read.map(|Object(read)| read).map_err(|error| {
+        let pointer: String = error.path().iter().map(pointer_part).collect();
         Problem::invalid(vec![Fault { pointer, detail: error.inner().to_string() }])
     })
+}
+
+fn pointer_part(segment: &Segment) -> String {
+    match segment {
+        Segment::Map { key } => format!("/{}", escaped(key)),
+        Segment::Enum { variant } => format!("/{}", escaped(variant)),
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Unknown => String::new(),
+    }
+}
+
+/// A key as a JSON pointer writes it (RFC 6901).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// What has to be a JSON object: serde would take a list for a struct as well, by position.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Self)
+    }
 }
 
 /// Where a body holds a NUL, which PostgreSQL cannot keep.
@@ -88,7 +141,7 @@ fn nul(value: &serde_json::Value) -> Option<String> {
             .find_map(|(at, item)| nul(item).map(|rest| format!("/{at}{rest}"))),
         Value::Object(members) => members.iter().find_map(|(key, item)| {
             let rest = if key.contains('\0') { Some(String::new()) } else { nul(item) };
-            rest.map(|rest| format!("/{}{rest}", key.replace('~', "~0").replace('/', "~1")))
+            rest.map(|rest| format!("/{}{rest}", escaped(key)))
         }),
         _ => None,
     }
@@ -103,11 +156,13 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let read = serde_urlencoded::from_str(request.query_string());
-        ready(
-            read.map(Query)
-                .map_err(|error| Problem::malformed(format!("The query cannot be read: {error}."))),
-        )
+        ready(read.map(Query).map_err(unreadable_query))
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn unreadable_query(error: serde_urlencoded::de::Error) -> Problem {
+    Problem::malformed(format!("The query cannot be read: {error}."))
 }
 
 /// No query parameters at all.
@@ -152,8 +207,8 @@ impl Page {
     /// The key of the item before the page, where it is an instant and an id.
     pub fn after_instant(&self) -> Result<Option<(NaiveDateTime, String)>, Problem> {
         let Some([at, id]) = self.after.as_deref() else { return Ok(None) };
-        let at = at.parse().map_err(|_| no_cursor())?;
-        Ok(Some((at, id.clone())))
+        let at = at.parse().ok().filter(|at: &NaiveDateTime| (0..=9999).contains(&at.year()));
+        Ok(Some((at.ok_or_else(no_cursor)?, id.clone())))
     }
 }
 
@@ -161,7 +216,9 @@ fn read_cursor(cursor: &str, parts: usize) -> Result<Vec<String>, Problem> {
     let read = || {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let read: Vec<String> = serde_json::from_slice(&bytes).ok()?;
-        (read.len() == parts).then_some(read)
+        // What no list gives, no database is asked for: PostgreSQL cannot look for a NUL.
+        let plain = read.len() == parts && read.iter().all(|part| !part.contains('\0'));
+        plain.then_some(read)
     };
     read().ok_or_else(no_cursor)
 }
@@ -194,6 +251,25 @@ pub fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// An instant as callers write it (RFC 3339): a year has four digits, which both databases can keep,
+/// and whole microseconds are kept of it, as the databases do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Moment(pub Instant);
+
+impl TryFrom<String> for Moment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let four_digits = text.bytes().take_while(u8::is_ascii_digit).count() == 4;
+        let read = four_digits.then(|| text.parse::<Instant>().ok()).flatten();
+        read.and_then(|at| Instant::from_timestamp_micros(at.timestamp_micros()))
+            .filter(|at| (0..=9999).contains(&at.year()))
+            .map(Self)
+            .ok_or("must be an instant such as 2026-01-31T00:00:00Z")
+    }
 }
 
 /// An id of Kartra's: text, or a number as their own pages show it.
