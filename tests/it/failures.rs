@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Integer, Nullable, Timestamp};
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use latchkey::store::StoreError;
 use latchkey::store::conn::Conn;
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ fn relent(app: &TestApp, table: &str) {
 fn sql(app: &TestApp, statement: impl Fn(&Conn) -> String) {
     let done = app.app.store().write(|conn| {
         let statement = statement(conn);
-        Ok(conn.batch_execute(&statement)?)
+        Ok::<_, StoreError>(conn.batch_execute(&statement)?)
     });
     done.expect("done");
 }
@@ -62,7 +63,7 @@ struct Waiting {
 fn waiting(app: &TestApp, id: &str) -> (i32, Option<DateTime<Utc>>) {
     let rows = app.app.store().read(|conn| {
         let query = format!("SELECT attempts, next_attempt_at FROM webhooks WHERE id = '{id}'");
-        Ok(sql_query(query).load::<Waiting>(conn)?)
+        Ok::<_, StoreError>(sql_query(query).load::<Waiting>(conn)?)
     });
     let row = rows.expect("read").pop().expect("a row");
     (row.attempts, row.next_attempt_at.map(|at| at.and_utc()))

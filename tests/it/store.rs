@@ -11,6 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use latchkey::core::event::LeadKey;
 use latchkey::core::member::{Override, OverrideKind};
 use latchkey::first_start::new_site;
+use latchkey::store::keys::Key;
 use latchkey::store::members::Member;
 use latchkey::store::rules::Level;
 use latchkey::store::webhooks::NewWebhook;
@@ -281,7 +282,18 @@ on_each! {
         refused_as(meet("one", "2"), twice);
         meet("two", "1").expect("another site has its own members");
         let at = instant("2026-01-01T00:00:00Z");
-        let key = |id: &str| store.write(|conn| keys::insert(conn, id, &[7; 32], "k", "read", at));
+        let key = |id: &str| {
+            let key = Key {
+                id: id.to_owned(),
+                name: "k".to_owned(),
+                scopes: "read".to_owned(),
+                site_id: None,
+                created_at: at.naive_utc(),
+                expires_at: None,
+                last_used_at: None,
+            };
+            store.write(|conn| keys::insert(conn, &key, &[7; 32]))
+        };
         key("1").expect("stored");
         refused_as(key("2"), twice);
         let row = || webhook("one", "w", vec![1], at.naive_utc());
@@ -326,7 +338,7 @@ on_each! {
         let seen = store.read(|conn| {
             let before = count(conn)?;
             std::thread::scope(|scope| scope.spawn(|| site(&store, "two")).join().expect("written"));
-            Ok((before, count(conn)?))
+            Ok::<_, StoreError>((before, count(conn)?))
         });
         assert_eq!(seen.expect("read"), (1, 1));
         assert_eq!(store.read(count).expect("read"), 2);
@@ -359,7 +371,7 @@ fn sqlite_is_new_enough_and_set_to_survive_a_power_cut() {
     let fresh = Fresh::new(Database::sqlite());
     let store = fresh.migrated();
     let ask = |query: &str| {
-        let rows = store
+        let rows: Result<Vec<Text>, StoreError> = store
             .read(|conn| Ok(diesel::RunQueryDsl::load::<Text>(diesel::sql_query(query), conn)?));
         rows.expect("read").pop().expect("a row").value
     };
