@@ -81,8 +81,10 @@ pub(super) fn apply(
     let expected = expected_mac(sealer, &bench.site)?;
     let mut touched = Touched::default();
     for webhook in due {
-        let judgement = judgement(&webhook, expected.as_deref());
-        let judged = describe(&webhook.id, judgement)?;
+        let reading = read(&webhook.body);
+        let feed = reading.feed;
+        let judgement = judgement(&webhook, reading, expected.as_deref());
+        let judged = describe(&webhook.id, feed, judgement)?;
         let event = judged.event_id.clone();
         // A replay may read otherwise than before: the event that it told of is touched as well.
         for id in [webhook.event_id, event].into_iter().flatten() {
@@ -96,8 +98,7 @@ pub(super) fn apply(
 }
 
 /// What was judged at receipt stands, until a replay asks for a new judgement.
-fn judgement(webhook: &Due, expected: Option<&[u8]>) -> Judgement {
-    let reading = read(&webhook.body);
+fn judgement(webhook: &Due, reading: Reading, expected: Option<&[u8]>) -> Judgement {
     match (webhook.vouched, reading.says) {
         (Some(rank), Ok(observation)) => {
             Judgement::Says(Box::new(observation), Vouched::from_rank(rank))
@@ -110,9 +111,9 @@ fn judgement(webhook: &Due, expected: Option<&[u8]>) -> Judgement {
 }
 
 /// A judgement as the webhook's row keeps it.
-fn describe(webhook_id: &str, judgement: Judgement) -> Result<Judged> {
-    let nothing = |status: Status, reason: String, feed| Judged {
-        feed,
+fn describe(webhook_id: &str, feed: Feed, judgement: Judgement) -> Result<Judged> {
+    let nothing = |status: Status, reason: String| Judged {
+        feed: feed.as_str(),
         status: status.as_str(),
         kind: None,
         transaction_id: None,
@@ -125,15 +126,11 @@ fn describe(webhook_id: &str, judgement: Judgement) -> Result<Judged> {
         said: None,
     };
     Ok(match judgement {
-        Judgement::Unreadable(why) => nothing(Status::Unreadable, why, Feed::Unknown.as_str()),
-        Judgement::Rejected(why) => nothing(Status::Rejected, why, Feed::Ipn.as_str()),
+        Judgement::Unreadable(why) => nothing(Status::Unreadable, why),
+        Judgement::Rejected(why) => nothing(Status::Rejected, why),
         Judgement::Says(observation, vouched) => {
             let person = &observation.person;
             let email = person.profile_email.as_ref().or(person.transaction_email.as_ref());
-            let feed = match vouched {
-                Vouched::Ipn | Vouched::Unchecked => Feed::Ipn,
-                Vouched::Outbound | Vouched::Api => Feed::Outbound,
-            };
             // The list says what its event's purchase says, as soon as that is settled.
             let status =
                 if observation.kind == Kind::Other { Status::NoEffect } else { Status::Unmatched };
@@ -152,4 +149,28 @@ fn describe(webhook_id: &str, judgement: Judgement) -> Result<Judged> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_judgement_names_the_feed_that_the_receipt_named() {
+        for body in [
+            r#"{"action":"buy_product"}"#,
+            r#"{"action":"assign_tag"}"#,
+            "transaction_type=sale",
+            "transaction_type=sale&transaction_id=7&product_id=1&lead_id=1&secret_key=wrong",
+            "neither",
+        ] {
+            for expected in [None, Some(b"right".as_slice())] {
+                let reading = read(body.as_bytes());
+                let feed = reading.feed;
+                let judgement = judge(reading, Some(b"wrong"), expected);
+                let judged = describe("webhook", feed, judgement).expect("a judgement");
+                assert_eq!(judged.feed, feed.as_str(), "{body}");
+            }
+        }
+    }
 }

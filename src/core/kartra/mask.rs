@@ -3,7 +3,7 @@
 //! The IPN sends its secret in clear (wire.md 2.1). Everything else of the body stays as it came, and
 //! what is stored reads as what was received did: a broken body stays broken.
 
-use super::{is_blank, is_json};
+use super::{is_blank, is_json, multipart};
 use serde_json::Value;
 
 /// What stands in a stored body where the secret was.
@@ -15,7 +15,26 @@ const KEY: &str = "secret_key";
 #[must_use]
 pub fn mask_secret(body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body);
-    if is_json(text.trim_matches(is_blank)) { mask_json(body) } else { mask_form(body) }
+    if is_json(text.trim_matches(is_blank)) {
+        return mask_json(body);
+    }
+    match multipart::parts(body) {
+        Some(parts) => mask_parts(body, parts),
+        None => mask_form(body),
+    }
+}
+
+fn mask_parts(body: &[u8], parts: Vec<multipart::Part>) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(body.len());
+    let mut copied = 0;
+    let secrets = parts.into_iter().filter(|part| part.name.trim() == KEY);
+    for value in secrets.map(|part| part.value).filter(|value| !value.is_empty()) {
+        masked.extend_from_slice(body.get(copied..value.start).unwrap_or_default());
+        masked.extend_from_slice(MASK.as_bytes());
+        copied = value.end;
+    }
+    masked.extend_from_slice(body.get(copied..).unwrap_or_default());
+    masked
 }
 
 fn mask_form(body: &[u8]) -> Vec<u8> {

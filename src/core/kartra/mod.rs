@@ -5,6 +5,7 @@
 
 mod ipn;
 mod mask;
+mod multipart;
 mod outbound;
 pub mod values;
 
@@ -134,8 +135,13 @@ fn form(text: &str) -> Option<HashMap<String, String>> {
     if !text.contains('=') {
         return None;
     }
-    let pairs: HashMap<String, String> =
-        form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+    let pairs: HashMap<String, String> = match multipart::parts(text.as_bytes()) {
+        Some(parts) => {
+            let pair = |part: multipart::Part| Some((part.name, text.get(part.value)?.to_owned()));
+            parts.into_iter().filter_map(pair).collect()
+        }
+        None => form_urlencoded::parse(text.as_bytes()).into_owned().collect(),
+    };
     pairs.keys().all(|name| name_like(name)).then_some(pairs)
 }
 

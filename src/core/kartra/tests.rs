@@ -53,6 +53,7 @@ fn sale_without(keys: &[&str]) -> Map<String, Value> {
 }
 
 /// The outbound body around the fields of a transaction, without a profile.
+#[expect(clippy::needless_pass_by_value, reason = "a transaction is made for each body")]
 fn outbound(action: &str, transaction: Map<String, Value>) -> String {
     let details = json!({ "transaction_details": transaction });
     json!({ "lead": {}, "action": action, "action_details": details }).to_string()
@@ -70,6 +71,16 @@ fn ipn(fields: &Map<String, Value>) -> String {
         form.append_pair(key, &text(value));
     }
     form.finish()
+}
+
+/// The IPN with the same fields as PHP posts a list of variables: one part for each.
+fn multipart(fields: &Map<String, Value>) -> String {
+    let part = |(name, value): (String, String)| {
+        format!("--Edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let form = ipn(fields);
+    let parts: String = form_urlencoded::parse(form.as_bytes()).into_owned().map(part).collect();
+    format!("{parts}--Edge--\r\n")
 }
 
 /// What a readable body says.

@@ -1,8 +1,8 @@
 //! Whole bodies: which feed, whatever the content type says, and what is neither.
 
 use super::{
-    Feed, Kind, Unreadable, ipn, json, object, outbound, read, sale_fields, sale_with, says,
-    why_not,
+    Feed, Kind, Unreadable, ipn, json, multipart, object, outbound, read, sale_fields, sale_with,
+    says, why_not,
 };
 use crate::core::kartra::JSON_DEPTH_MAX;
 
@@ -135,4 +135,37 @@ fn a_percent_sign_that_encodes_nothing_stays_itself() {
     assert_eq!(says(form).product_name.as_deref(), Some("100% Pure%2"));
     let form = format!("&&{}&&a&=b", ipn(&sale_fields())).replace("&=b", "");
     assert_eq!(says(form).product_id.as_deref(), Some("558001"));
+}
+
+#[test]
+fn a_form_in_parts_reads_as_the_same_form_in_pairs() {
+    let mut fields = sale_with("product_name", json!("a=b&c%20d --Edge \"quoted\" Ω"));
+    fields.insert("secret_key".to_owned(), json!("s"));
+    fields.insert("vendor_tracking_link".to_owned(), json!(""));
+    let in_pairs = read(ipn(&fields).as_bytes());
+    let in_parts = multipart(&fields);
+    let bare_ends = in_parts.replace("\r\n", "\n");
+    let more_headers =
+        in_parts.replace("\r\n\r\n", "\r\nContent-Type: text/plain; name=\"other\"\r\n\r\n");
+    let unquoted = in_parts.replace("name=\"product_id\"", "name=product_id");
+    let upper = in_parts.replace("Content-Disposition", "CONTENT-DISPOSITION");
+    let marked = format!("\u{feff}\r\n{in_parts}");
+    for body in [in_parts, bare_ends, more_headers, unquoted, upper, marked] {
+        assert_eq!(read(body.as_bytes()), in_pairs, "{body}");
+    }
+}
+
+#[test]
+fn a_form_in_parts_that_is_broken_is_no_form() {
+    let whole = multipart(&sale_fields());
+    for body in [
+        whole.replace("--Edge--", ""),
+        whole.replace("form-data", "attachment"),
+        whole.replace("name=\"lead_id\"", "filename=\"lead_id\""),
+        whole.replace("\r\n\r\n", "\r\n"),
+        whole.replace("Edge", &"e".repeat(71)),
+        "--\r\na=b".to_owned(),
+    ] {
+        assert_eq!(why_not(&body), Unreadable::NeitherJsonNorForm, "{body}");
+    }
 }

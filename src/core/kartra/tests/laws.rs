@@ -1,6 +1,6 @@
 //! What holds for every body.
 
-use super::{Map, Reading, Value, ipn, json, mask_secret, outbound, read, sale_fields};
+use super::{Map, Reading, Value, ipn, json, mask_secret, multipart, outbound, read, sale_fields};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -66,6 +66,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         (action, transaction()).prop_map(|(action, fields)| outbound(action, fields).into_bytes()),
         transaction().prop_map(|fields| ipn(&fields).into_bytes()),
+        transaction().prop_map(|fields| multipart(&fields).into_bytes()),
         transaction().prop_map(|fields| json!(fields).to_string().into_bytes()),
         vec(any::<u8>(), 0..300),
         "[\\PC\u{feff}{}\\[\\]\":,&=%\\\\]{0,80}".prop_map(String::into_bytes),

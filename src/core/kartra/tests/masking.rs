@@ -1,6 +1,8 @@
 //! The secret never reaches the database, and its absence changes nothing else.
 
-use super::{Map, Value, ipn, json, mask_secret, outbound, read, sale_fields, sale_with};
+use super::{
+    Map, Value, ipn, json, mask_secret, multipart, outbound, read, sale_fields, sale_with,
+};
 
 const SECRET: &str = "hush";
 
@@ -18,7 +20,8 @@ fn a_secret_that_can_be_read_is_masked_however_it_is_written() {
     let form = ipn(&with_secret());
     let escaped = json.replace("secret_key", "secret\\u005fkey");
     let encoded = form.replace("secret_key", "%73ecret%5fkey");
-    for body in [json, form, escaped, encoded] {
+    let parts = multipart(&with_secret());
+    for body in [json, form, escaped, encoded, parts] {
         for before in ["", "\u{feff}", "\u{feff}\u{feff}", "\u{a0}", "\u{b}\n"] {
             let body = format!("{before}{body}");
             assert_eq!(read(body.as_bytes()).secret.as_deref(), Some(SECRET), "{body}");
