@@ -79,23 +79,23 @@ impl Case {
         let every = &case.every_message;
         for message in &mut case.kartra {
             message.feed = message.feed.or(every.feed);
-            fill(&mut message.product, &every.product);
-            fill(&mut message.price_point, &every.price_point);
-            fill(&mut message.subscription, &every.subscription);
-            fill(&mut message.lead, &every.lead);
-            fill(&mut message.email, &every.email);
-            fill(&mut message.secret, &every.secret);
+            fill(&mut message.product, every.product.as_ref());
+            fill(&mut message.price_point, every.price_point.as_ref());
+            fill(&mut message.subscription, every.subscription.as_ref());
+            fill(&mut message.lead, every.lead.as_ref());
+            fill(&mut message.email, every.email.as_ref());
+            fill(&mut message.secret, every.secret.as_ref());
         }
         for expect in &mut case.expect {
-            fill(&mut expect.who, &every.email);
+            fill(&mut expect.who, every.email.as_ref());
         }
         Ok(case)
     }
 }
 
-fn fill<T: Clone>(field: &mut Option<T>, usual: &Option<T>) {
+fn fill<T: Clone>(field: &mut Option<T>, usual: Option<&T>) {
     if field.is_none() {
-        field.clone_from(usual);
+        *field = usual.cloned();
     }
 }
 

@@ -39,6 +39,7 @@ macro_rules! cases {
 cases! {
     a_billing_period_of_months_is_clamped_to_the_months_end
     a_block_on_a_level_takes_only_that_level
+    a_block_reaches_what_another_lead_of_the_member_buys
     a_cancellation_at_an_unknown_period_end_ends_at_once
     a_cancellation_at_period_end_after_a_refund_gives_nothing_back
     a_cancellation_at_period_end_keeps_what_is_paid
@@ -73,6 +74,7 @@ cases! {
     a_failed_payment_of_a_completed_plan_changes_nothing
     a_failed_payment_takes_nothing_by_default
     a_field_is_taken_from_the_best_vouched_that_says_something
+    a_gap_between_two_reasons_is_no_access
     a_grace_can_begin_in_a_trial
     a_grace_of_no_days_suspends_at_once
     a_held_purchase_that_ended_is_not_counted
@@ -102,6 +104,7 @@ cases! {
     a_purchase_outside_every_window_is_not_held
     a_purchase_stays_active_until_something_ends_it
     a_rebill_after_a_cancellation_gives_access_again
+    a_rebill_after_a_chargeback_gives_access_again
     a_rebill_recovers_after_the_refund_of_another_rebill
     a_rebill_that_names_no_days_reaches_as_far_as_the_one_before
     a_rebill_without_a_known_sale_starts_a_purchase
@@ -133,6 +136,8 @@ cases! {
     a_trial_payment_completes_no_plan
     a_trial_that_waits_gives_nothing_until_its_first_rebill
     a_waiting_trial_is_not_held
+    a_waiting_trial_whose_first_payment_fails_still_waits
+    a_window_goes_by_the_purchase_and_not_the_term
     a_window_goes_by_the_purchases_start
     an_address_nobody_has_is_answered_with_no_levels
     an_event_with_only_a_profile_address_belongs_to_it
