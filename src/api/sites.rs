@@ -36,6 +36,8 @@ struct SiteView {
     ipn_secret_set: bool,
     policy: Policy,
     connection: Connection,
+    #[serde(skip)]
+    created_at: Instant,
 }
 
 /// Whether Kartra talks to the site.
@@ -67,6 +69,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
         connection: Connection { state, last_webhook_at, next_step },
+        created_at: site.created_at,
     })
 }
 
@@ -83,15 +86,21 @@ pub async fn list(
     _: Auth<Read>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
     let limit = page.limit;
+    let before = match page.after.as_deref() {
+        Some([at, id]) => Some((extract::instant(at)?, id.clone())),
+        _ => None,
+    };
     let found = app.blocking(move |app| {
         Ok(app.store().read(|conn| {
-            let sites = sites::list(conn, page.after_one(), page.limit)?;
+            let sites = sites::list(conn, before, limit)?;
             sites.iter().map(|site| view(conn, app, site)).collect::<Stored<Vec<_>>>()
         })?)
     });
-    Ok(answer::page(&found.await?, limit, |site| vec![site.id.clone()]))
+    Ok(answer::page(&found.await?, limit, |site| {
+        vec![site.created_at.naive_utc().to_string().replace(' ', "T"), site.id.clone()]
+    }))
 }
 
 /// `GET /sites/{site}`

@@ -78,13 +78,13 @@ impl Rebuild {
 }
 
 fn all_sites(flow: &Flow) -> anyhow::Result<Vec<String>> {
-    let mut ids: Vec<String> = Vec::new();
+    let (mut ids, mut before) = (Vec::new(), None);
     loop {
-        let after = ids.last().cloned();
-        let batch = flow.store().read(|conn| sites::list(conn, after.as_deref(), SITES_AT_ONCE))?;
-        if batch.is_empty() {
+        let batch = flow.store().read(|conn| sites::list(conn, before.clone(), SITES_AT_ONCE))?;
+        let Some(last) = batch.last() else {
             return Ok(ids);
-        }
+        };
+        before = Some((last.created_at.naive_utc(), last.id.clone()));
         ids.extend(batch.into_iter().map(|site| site.id));
     }
 }

@@ -131,11 +131,19 @@ pub fn take_positions(conn: &mut Conn, site: &mut Site, count: i64) -> Result<i6
 }
 
 /// Sites by id, after one.
-pub fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<Site>> {
-    let mut query =
-        sites::table.select(Row::as_select()).order(sites::id).limit(limit).into_boxed();
-    if let Some(after) = after {
-        query = query.filter(sites::id.gt(after.to_owned()));
+pub fn list(
+    conn: &mut Conn,
+    before: Option<(NaiveDateTime, String)>,
+    limit: i64,
+) -> Result<Vec<Site>> {
+    let mut query = sites::table
+        .select(Row::as_select())
+        .order((sites::created_at.desc(), sites::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = before {
+        let tied = sites::created_at.eq(at).and(sites::id.lt(id));
+        query = query.filter(sites::created_at.lt(at).or(tied));
     }
     query.load(conn)?.into_iter().map(Site::try_from).collect()
 }
