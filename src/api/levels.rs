@@ -101,8 +101,7 @@ pub async fn create(
     body: Json<Create>,
 ) -> Result<HttpResponse, Problem> {
     let Create { id, name } = body.0;
-    let name = name.unwrap_or_else(|| id.clone());
-    let faults = [("/id", slug_fault(&id)), ("/name", name_fault(&name))];
+    let faults = [("/id", slug_fault(&id)), ("/name", name.as_deref().and_then(name_fault))];
     let fault = |(pointer, fault): (&str, Option<String>)| {
         Some(Fault { pointer: pointer.to_owned(), detail: fault? })
     };
@@ -110,6 +109,7 @@ pub async fn create(
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
+    let name = name.unwrap_or_else(|| id.clone());
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/levels/{id}");
     let made = app.blocking(move |app| {

@@ -136,13 +136,12 @@ pub async fn create(
     body: Json<Create>,
 ) -> Result<HttpResponse, Problem> {
     let Create { id, name, kartra_time_zone } = body.0;
-    let name = name.unwrap_or_else(|| id.clone());
     let mut faults = Vec::new();
     let mut check = |pointer: &str, fault: Option<String>| {
         faults.extend(fault.map(|detail| Fault { pointer: pointer.to_owned(), detail }));
     };
     check("/id", slug_fault(&id));
-    check("/name", name_fault(&name));
+    check("/name", name.as_deref().and_then(name_fault));
     let zone = match kartra_time_zone.as_deref().map(zone) {
         Some(Err(fault)) => {
             check("/kartra_time_zone", Some(fault));
@@ -154,6 +153,7 @@ pub async fn create(
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
+    let name = name.unwrap_or_else(|| id.clone());
     let made = app.blocking(move |app| {
         let mut site = first_start::new_site(&id, &name, app.clock().now());
         site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
