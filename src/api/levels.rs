@@ -186,7 +186,7 @@ pub async fn remove(
                 return Ok(Err(problem));
             }
             let mapped = bench.book.mappings.iter().any(|mapping| mapping.level == id);
-            if mapped || level.members > 0 || overrides::any_of_level(conn, &site, &id)? {
+            if mapped || level.members > 0 || overrides::any_of_level(conn, &site, &id, bench.at)? {
                 let detail =
                     "The level is in use by mappings, grants or blocks. Remove those first.";
                 return Ok(Err(Problem::conflict(detail)));

@@ -144,10 +144,11 @@ pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Override>> {
 }
 
 /// Whether any override that still stands gives or blocks a level.
-pub fn any_of_level(conn: &mut Conn, site_id: &str, level: &str) -> Result<bool> {
+pub fn any_of_level(conn: &mut Conn, site_id: &str, level: &str, at: Instant) -> Result<bool> {
     let standing = overrides::table
         .filter(overrides::site_id.eq(site_id))
         .filter(overrides::level.eq(level))
-        .filter(overrides::ended_at.is_null());
+        .filter(overrides::ended_at.is_null())
+        .filter(overrides::until.is_null().or(overrides::until.gt(stored(at))));
     Ok(diesel::select(diesel::dsl::exists(standing)).get_result(conn)?)
 }
