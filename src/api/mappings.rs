@@ -168,7 +168,13 @@ pub async fn create(
 fn written(app: &App, mapping: Mapping, recomputes: &[Recompute]) -> Result<Written, Problem> {
     let mut view = RecomputeView { id: String::new(), members: 0, done: 0 };
     for recompute in recomputes {
-        view = work(app, recompute)?;
+        // They are worked off in order: behind one that is not waited for, none is begun, and the
+        // last with anybody in it is the one to follow.
+        if is_finished(&view) {
+            view = work(app, recompute)?;
+        } else if recompute.members > 0 {
+            view = RecomputeView::from(recompute);
+        }
     }
     Ok(Written { mapping: mapping.into(), recompute: view })
 }
