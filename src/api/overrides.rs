@@ -12,11 +12,10 @@ use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read, Support};
-use crate::web::extract::{Json, Moment, Nothing, Query};
+use crate::web::extract::{self, Json, Moment, Nothing, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The longest note, in characters.
@@ -176,14 +175,26 @@ fn settle_for(app: &App, conn: &mut Conn, bench: &mut Bench, made: &Override) ->
     app.flow().settle(conn, bench, touched)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
 /// `GET /sites/{site}/members/{member}/blocks`
 pub async fn blocks(
     app: web::Data<App>,
     _: Auth<Read>,
     path: web::Path<(String, String)>,
-    _: Query<Nothing>,
+    query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
+    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let before = match page.after.as_deref() {
+        Some([at, id]) => Some((extract::instant(at)?.and_utc(), id.clone())),
+        _ => None,
+    };
     let found = app.blocking(move |app| {
         app.flow().on_snapshot(&site, |conn, bench| {
             let named = match find(conn, &site, &name)? {
@@ -194,8 +205,14 @@ pub async fn blocks(
         })?
     });
     let answer = found.await?;
-    let blocks: Vec<BlockView> = answer.blocks.iter().map(BlockView::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": blocks, "next_cursor": null })))
+    let mut blocks: Vec<BlockView> = answer.blocks.iter().map(BlockView::from).collect();
+    let key = |block: &BlockView| (block.begun_at, block.id.clone());
+    blocks.sort_by_key(|block| std::cmp::Reverse(key(block)));
+    blocks.retain(|block| before.as_ref().is_none_or(|before| key(block) < *before));
+    blocks.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(answer::page(&blocks, page.limit, |block| {
+        vec![block.begun_at.naive_utc().to_string().replace(' ', "T"), block.id.clone()]
+    }))
 }
 
 /// `DELETE /sites/{site}/members/{member}/grants/{id}`
