@@ -4,20 +4,13 @@ use super::sweep::every_route;
 use super::{SITE, gold, next_good_webhook_is_applied, problem};
 use crate::on_both_databases;
 use crate::support::{ADMIN_KEY, Reply, TestApp};
-use latchkey::store::keys;
 use serde_json::json;
 
 /// A key with one scope.
 fn key_with(app: &TestApp, scope: &str) -> String {
-    let key = format!("lk_test_{scope}");
-    let hash = latchkey::secrets::hash(&key);
-    let now = app.clock.now();
-    let insert = app
-        .app
-        .store()
-        .write(|conn| keys::insert(conn, &latchkey::ids::new(), &hash, scope, scope, now));
-    insert.expect("a key");
-    key
+    let made = app.post("/api/v1/keys", &json!({ "name": scope, "scopes": [scope] }));
+    assert_eq!(made.status, 201, "{made:?}");
+    made.json["key"].as_str().expect("a key").to_owned()
 }
 
 fn ask(app: &TestApp, method: &str, path: &str, key: &str) -> Reply {

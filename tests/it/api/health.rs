@@ -7,6 +7,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Timestamp;
+use latchkey::store::StoreError;
 use latchkey::store::conn::Conn;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -20,13 +21,17 @@ struct Probed {
 /// When the probe says that it was committed.
 fn probed_at(app: &TestApp) -> Option<NaiveDateTime> {
     let look = |conn: &mut Conn| {
-        Ok(diesel::sql_query("SELECT at FROM probes").get_result::<Probed>(conn).optional()?)
+        Ok::<_, StoreError>(
+            diesel::sql_query("SELECT at FROM probes").get_result::<Probed>(conn).optional()?,
+        )
     };
     app.app.store().read(look).expect("read").map(|probed| probed.at)
 }
 
 fn sql(app: &TestApp, statement: &str) {
-    app.app.store().write(|conn| Ok(conn.batch_execute(statement)?)).expect(statement);
+    let done =
+        app.app.store().write(|conn| conn.batch_execute(statement).map_err(StoreError::from));
+    done.expect(statement);
 }
 
 on_both_databases! {

@@ -6,11 +6,12 @@ use super::{gold, next_good_webhook_is_applied, problem, raw, with_settings};
 use crate::on_both_databases;
 use crate::support::TestApp;
 use diesel::connection::SimpleConnection;
+use latchkey::store::StoreError;
 use latchkey::store::conn::Conn;
 
 /// Runs SQL on the store, as somebody with a shell on the database would.
 fn sql(app: &TestApp, statement: &str) {
-    let run = |conn: &mut Conn| Ok(conn.batch_execute(statement)?);
+    let run = |conn: &mut Conn| Ok::<_, StoreError>(conn.batch_execute(statement)?);
     app.app.store().write(run).expect(statement);
 }
 
@@ -51,7 +52,7 @@ fn more_in_flight_than_the_bound_is_503_and_the_rest_is_stored() {
             if let Conn::Postgres(conn) = conn {
                 conn.batch_execute("LOCK TABLE webhooks IN EXCLUSIVE MODE")?;
             }
-            Ok(all_at_once(&address, &hook, &bodies, 6))
+            Ok::<_, StoreError>(all_at_once(&address, &hook, &bodies, 6))
         };
         let answers = app.app.store().write(lock).expect("locked").finish();
         let refused: Vec<_> = answers.iter().filter(|reply| reply.status == 503).collect();

@@ -1,6 +1,6 @@
 //! `/keys`, and what a key opens.
 
-use super::{SITE, each, items, made, problem, refused_at};
+use super::{SITE, each, items, problem, refused_at};
 use crate::on_both_databases;
 use crate::support::{Reply, TestApp};
 use chrono::TimeDelta;
