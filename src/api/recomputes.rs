@@ -3,6 +3,7 @@
 use super::views::RecomputeView;
 use crate::app::App;
 use crate::store::recomputes::{self, Recompute};
+use crate::store::sites::Busy;
 use crate::web::answer;
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Nothing, Query};
@@ -29,7 +30,8 @@ pub async fn get(
 pub fn work(app: &App, asked: &Recompute) -> Result<RecomputeView, Problem> {
     let mut recompute = asked.clone();
     while recompute.members <= app.inline_members_max() && recompute.finished_at.is_none() {
-        let worked = is_next(app, &recompute)? && app.flow().recompute_batch(&asked.site_id)?;
+        let worked =
+            is_next(app, &recompute)? && app.flow().recompute_batch(&asked.site_id, Busy::Wait)?;
         // Read even when nothing was left to work: the flow beside us may just have finished it.
         let found = app.store().read(|conn| recomputes::get(conn, &asked.site_id, &asked.id))?;
         recompute = found.unwrap_or(recompute);

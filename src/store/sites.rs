@@ -1,12 +1,13 @@
 //! Sites, and the tokens of their webhook URLs.
 
 use super::conn::{Conn, on_backend};
-use super::schema::{hooks, sites};
+use super::schema::{hooks, members, recomputes, sites, webhooks};
 use super::{Result, StoreError, from_json, stored, to_json};
 use crate::core::Instant;
 use crate::core::policy::Policy;
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 /// One membership site fed by one Kartra account.
@@ -102,16 +103,46 @@ pub fn get(conn: &mut Conn, id: &str) -> Result<Option<Site>> {
     row.map(Site::try_from).transpose()
 }
 
+/// What to do about a site that somebody else is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// Wait until they are done.
+    Wait,
+    /// Leave it to them: they will see to what is due.
+    Skip,
+}
+
 /// A site, locked until the end of the transaction: whatever changes a site's access does so under
-/// this lock, one at a time. SQLite's one writer is the lock.
-pub fn lock(conn: &mut Conn, id: &str) -> Result<Option<Site>> {
+/// this lock, one at a time. SQLite's one writer is the lock, and is waited for either way.
+pub fn lock(conn: &mut Conn, id: &str, busy: Busy) -> Result<Option<Site>> {
     let row: Option<Row> = match conn {
         Conn::Postgres(c) => {
-            sites::table.find(id).select(Row::as_select()).for_update().first(c).optional()?
+            let site = sites::table.find(id).select(Row::as_select()).for_update();
+            match busy {
+                Busy::Wait => site.first(c).optional()?,
+                Busy::Skip => site.skip_locked().first(c).optional()?,
+            }
         }
         Conn::Sqlite(c) => sites::table.find(id).select(Row::as_select()).first(c).optional()?,
     };
     row.map(Site::try_from).transpose()
+}
+
+/// The ids of the enabled sites that have something due: webhooks, ends, or a recompute. One look
+/// into an index for each site, however much is due.
+pub fn with_work(conn: &mut Conn, now: Instant) -> Result<Vec<String>> {
+    let webhooks = webhooks::table
+        .filter(webhooks::site_id.eq(sites::id))
+        .filter(webhooks::next_attempt_at.le(stored(now)));
+    let ends = members::table
+        .filter(members::site_id.eq(sites::id))
+        .filter(members::next_change_at.le(stored(now)));
+    let open = recomputes::table
+        .filter(recomputes::site_id.eq(sites::id))
+        .filter(recomputes::finished_at.is_null());
+    let due = exists(webhooks).or(exists(ends)).or(exists(open));
+    let ids = sites::table.filter(sites::enabled.eq(true)).filter(due).select(sites::id);
+    Ok(ids.order(sites::id).load(conn)?)
 }
 
 /// Tells every cache that the site's rules have changed.

@@ -268,7 +268,12 @@ pub fn fail(
         webhooks::attempts.eq(attempts),
         webhooks::next_attempt_at.eq(stored(at)),
     );
-    diesel::update(webhooks::table.find((site_id, id))).set(set).execute(conn)?;
+    // Another process may have applied it meanwhile: then it has not failed.
+    let still_due = webhooks::table
+        .filter(webhooks::site_id.eq(site_id))
+        .filter(webhooks::id.eq(id))
+        .filter(webhooks::next_attempt_at.is_not_null());
+    diesel::update(still_due).set(set).execute(conn)?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use diesel::sql_types::{Integer, Nullable, Timestamp};
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use latchkey::store::StoreError;
 use latchkey::store::conn::Conn;
+use latchkey::store::sites::Busy;
 use serde_json::{Value, json};
 
 /// What the trigger says; an operator has to find it again.
@@ -159,7 +160,7 @@ on_both_databases! {
         refuse(app, "UPDATE ON members", "NEW.email = 'buyer-2@example.com'");
         app.clock.set(instant("2026-01-09T00:00:00Z"));
         app.receives(Ipn::new("sale", 5).of("buyer-5@example.com").body());
-        let turn = app.app.flow().turn();
+        let turn = app.app.flow().turn(Busy::Wait);
         assert!(turn.as_ref().is_err_and(|error| error.to_string().contains(CAUSE)), "{turn:?}");
         let revoked = |app: &TestApp| {
             let changes = app.changes().into_iter().filter(|change| change["what"] == "revoked");
@@ -190,7 +191,7 @@ on_both_databases! {
         assert_eq!(app.post_raw(&hook, lost.body()).status, 200);
         sale(app, 2);
         // Not even the failure can be noted: the turn says so, and goes on to the other site.
-        let turn = app.app.flow().turn();
+        let turn = app.app.flow().turn(Busy::Wait);
         assert!(turn.as_ref().is_err_and(|error| error.to_string().contains(CAUSE)), "{turn:?}");
         assert!(holds(app, 2));
         relent(app, "webhooks");

@@ -3,6 +3,7 @@
 use super::bodies::{PRODUCT, sale};
 use super::{SITE, applied, gold, problem, with_settings};
 use crate::support::{Reply, TestApp};
+use latchkey::store::sites::Busy;
 use serde_json::json;
 
 /// Only one member is waited for, and purchases are computed one a batch.
@@ -33,7 +34,7 @@ fn followed(app: &TestApp, reply: &Reply, holders_then: usize) {
         assert_eq!((found.status, &found.json["members"]), (200, &json!(3)), "{found:?}");
         done.push(found.json["done"].as_i64().expect("a count"));
         assert!(done.len() < 20 && done.is_sorted(), "{done:?}");
-        app.app.flow().recompute_batch("default").expect("worked");
+        app.app.flow().recompute_batch("default", Busy::Wait).expect("worked");
     }
     assert_eq!(done.first(), Some(&0), "nothing was waited for");
     assert!(done.len() > 2, "in batches: {done:?}");

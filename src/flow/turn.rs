@@ -1,0 +1,167 @@
+//! One turn of a worker: a batch of each kind for each site that has something due.
+
+use super::{Flow, locked, process, recompute, timers};
+use crate::core::{Instant, schedule};
+use crate::store::conn::Conn;
+use crate::store::sites::{self, Busy};
+use crate::store::webhooks::{self, Due};
+use crate::store::{Result, members, recomputes};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+impl Flow {
+    /// Works until nothing is due: for tests and commands, which never sleep to wait.
+    pub fn drain(&self) -> Result<()> {
+        while self.turn(Busy::Wait)? {}
+        Ok(())
+    }
+
+    /// One batch of each kind for each site that has something due and nobody at it; answers whether
+    /// there was anything to do.
+    ///
+    /// A site that fails keeps no other from its turn: its error is answered when all had theirs.
+    pub fn turn(&self, busy: Busy) -> Result<bool> {
+        let now = self.clock.now();
+        let (mut worked, mut failed) = (false, None);
+        for site_id in self.store.read(|conn| sites::with_work(conn, now))? {
+            let Some(_turn) = self.take(&site_id) else { continue };
+            match self.turn_of(&site_id, busy) {
+                Ok(more) => worked |= more,
+                Err(error) => {
+                    tracing::error!(site_id, %error, "a turn of this site failed");
+                    failed = Some(error);
+                }
+            }
+        }
+        failed.map_or(Ok(worked), Err)
+    }
+
+    /// Takes a site for one worker of this process; `None` while another one has it.
+    fn take(&self, site_id: &str) -> Option<Taken<'_>> {
+        let new = locked(&self.taken).insert(site_id.to_owned());
+        new.then(|| Taken { taken: &self.taken, site_id: site_id.to_owned() })
+    }
+
+    fn turn_of(&self, site_id: &str, busy: Busy) -> Result<bool> {
+        let now = self.clock.now();
+        let (timers, webhooks, recompute) = self.store.read(|conn| due_work(conn, site_id, now))?;
+        // Ends that are due come first, so that no event overtakes them; but ends that cannot be
+        // applied keep no event waiting.
+        let fired = if timers { self.fire_timers(site_id, now, busy) } else { Ok(false) };
+        if matches!(fired, Ok(true)) {
+            return Ok(true);
+        }
+        let applied = webhooks && self.apply_due(site_id, now, busy)?;
+        let recomputed = recompute && self.recompute_batch(site_id, busy)?;
+        fired.map(|fired| fired || applied || recomputed)
+    }
+
+    /// Fires a batch of timers; answers whether any fired. When the batch fails, each member is
+    /// tried alone, so that one keeps no other from their end.
+    fn fire_timers(&self, site_id: &str, now: Instant, busy: Busy) -> Result<bool> {
+        let limit = i64::from(self.limits.batch_timers_max);
+        let batch = self
+            .enabled_under_lock(site_id, busy, |conn, bench| timers::fire(conn, bench, now, limit));
+        let Err(error) = batch else {
+            return Ok(batch?.is_some_and(|fired| fired > 0));
+        };
+        for member in self.store.read(|conn| members::due(conn, site_id, now, limit))? {
+            let alone = self.enabled_under_lock(site_id, busy, |conn, bench| {
+                timers::fire_one(conn, bench, &member)
+            });
+            if let Err(error) = alone {
+                let member_id = &member.id;
+                tracing::error!(site_id, member_id, %error, "an end could not be applied");
+            }
+        }
+        Err(error)
+    }
+
+    /// Works one batch of a recompute; answers whether there was one.
+    pub fn recompute_batch(&self, site_id: &str, busy: Busy) -> Result<bool> {
+        let limit = i64::from(self.limits.batch_purchases_max);
+        let worked = self.enabled_under_lock(site_id, busy, |conn, bench| {
+            recompute::batch(conn, bench, limit)
+        })?;
+        Ok(worked.unwrap_or(false))
+    }
+
+    /// Applies a batch of webhooks; answers whether the site was to be had.
+    fn apply_due(&self, site_id: &str, now: Instant, busy: Busy) -> Result<bool> {
+        let limit = i64::from(self.limits.batch_webhooks_max);
+        let due = self.store.read(|conn| webhooks::due(conn, site_id, now, limit))?;
+        self.apply(site_id, due, busy)
+    }
+
+    /// Applies some webhooks at once, whether or not they are due.
+    pub fn apply_now(&self, site_id: &str, ids: &[String]) -> Result<()> {
+        let due = self.store.read(|conn| webhooks::load(conn, site_id, ids))?;
+        self.apply(site_id, due, Busy::Wait).map(drop)
+    }
+
+    /// Applies some webhooks. When the batch fails, each is tried alone, and what fails alone is
+    /// noted as failed and tried again later.
+    fn apply(&self, site_id: &str, due: Vec<Due>, busy: Busy) -> Result<bool> {
+        let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
+        let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
+        let reason = match self.attempt(site_id, &all, busy) {
+            Ok(had) => return Ok(had),
+            Err(reason) => reason,
+        };
+        if !all.is_empty() {
+            tracing::warn!(
+                site_id,
+                reason,
+                "a batch could not be applied; each webhook is tried alone"
+            );
+        }
+        for (id, attempts) in ids {
+            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), busy) {
+                tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
+                let attempts = attempts.saturating_add(1);
+                let next = schedule::next_attempt_at(self.clock.now(), attempts.unsigned_abs());
+                self.store
+                    .write(|conn| webhooks::fail(conn, site_id, &id, &reason, attempts, next))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Applies some webhooks in one transaction; answers whether the site was to be had. A panic is
+    /// an error like any other.
+    fn attempt(&self, site_id: &str, ids: &[String], busy: Busy) -> Result<bool, String> {
+        let work = || {
+            self.enabled_under_lock(site_id, busy, |conn, bench| {
+                // Read under the lock: another process may have applied them meanwhile.
+                let due = webhooks::load(conn, site_id, ids)?;
+                let due = due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
+                process::apply(conn, &self.sealer, bench, due)
+            })
+        };
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(applied)) => Ok(applied.is_some()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("a panic; the log says where".to_owned()),
+        }
+    }
+}
+
+/// A site that a worker of this process is at, until it is dropped.
+struct Taken<'a> {
+    taken: &'a Mutex<HashSet<String>>,
+    site_id: String,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        locked(self.taken).remove(&self.site_id);
+    }
+}
+
+/// Which work a site has: ends, webhooks, a recompute.
+fn due_work(conn: &mut Conn, site_id: &str, now: Instant) -> Result<(bool, bool, bool)> {
+    let ends = members::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
+    let webhooks = webhooks::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
+    Ok((ends, webhooks, recomputes::next(conn, site_id)?.is_some()))
+}
