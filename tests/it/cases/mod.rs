@@ -4,8 +4,6 @@
 //! sent twice, and — where arrival does not decide — backwards. `tests/cases/README.md` says how a
 //! case is written.
 
-#![allow(clippy::missing_docs_in_private_items, reason = "the names of the cases say it")]
-
 mod format;
 mod site;
 mod tell;
