@@ -191,10 +191,11 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
     }));
     let stopping = Arc::new(AtomicBool::new(false));
     let mut threads = vec![committer];
-    if !options.idle_flow {
+    let workers = if options.idle_flow { 0 } else { or_cores(settings.flow.workers) };
+    for number in 0..workers {
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let run = move || flow.run(&|| stop.load(Ordering::SeqCst));
-        threads.push(std::thread::Builder::new().name("flow".to_owned()).spawn(run)?);
+        threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
     }
     let server = serve(app.clone(), listener, settings)?;
     Ok(Running { app, address, first, server, threads, stopping })
@@ -230,10 +231,7 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
             .configure(api::routes)
             .default_service(web::route().to(no_such_page))
     });
-    let workers = match settings.server.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
+    let workers = or_cores(settings.server.workers);
     let server = server
         .workers(workers)
         .max_connections(settings.server.connections_max.div_ceil(workers))
@@ -243,6 +241,14 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// As many as were asked for; one for each core where 0 were.
+fn or_cores(asked: usize) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        asked => asked,
+    }
 }
 
 /// PostgreSQL cannot look for a NUL, and nothing has one in its name: not even a webhook URL, which

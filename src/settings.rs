@@ -4,7 +4,7 @@
 //! `LATCHKEY__SECTION__KEY` (and `…__KEY_FILE` for secrets) < flags.
 //!
 //! Invariants: no setting is read anywhere else; no key is ignored, a misspelt one least of all; no error and no `Debug`
-//! shows a secret; no limit is zero but for `server.workers`, where zero has a meaning.
+//! shows a secret; no limit is zero but for the numbers of workers, where zero has a meaning.
 
 use std::{
     ffi::OsString,
@@ -140,6 +140,8 @@ pub struct Intake {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
+    /// Workers that apply what was received; 0 means one for each core.
+    pub workers: usize,
     /// Webhooks in one transaction.
     pub batch_webhooks_max: u32,
     /// Timers in one transaction.

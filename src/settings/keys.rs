@@ -40,6 +40,7 @@ pub(super) const KEYS: &[Key] = &[
     key("intake.batch_rows_max", Kind::Whole(1)),
     key("intake.batch_bytes_max", Kind::Whole(1)),
     key("intake.body_seconds_max", Kind::Whole(1)),
+    key("flow.workers", Kind::Whole(0)),
     key("flow.batch_webhooks_max", Kind::Whole(1)),
     key("flow.batch_timers_max", Kind::Whole(1)),
     key("flow.batch_purchases_max", Kind::Whole(1)),

@@ -16,6 +16,10 @@ const CHECKOUT_SECONDS_MAX: u64 = 10;
 /// How long SQLite waits for another process (a command of the shell) to finish its write.
 const BUSY_MS_MAX: u32 = 10_000;
 
+/// A process that stops in the middle of a transaction keeps its locks no longer than this, in
+/// milliseconds: PostgreSQL ends its session, and what it wakes up to is an error.
+const BEGIN_WITH_LEASE: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000";
+
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
 pub enum Conn {
@@ -157,7 +161,7 @@ impl Connections {
         let begin = match &*conn {
             // Deferred would take the write lock in the middle, and fail there instead of waiting.
             Conn::Sqlite(_) => "BEGIN IMMEDIATE",
-            Conn::Postgres(_) => "BEGIN",
+            Conn::Postgres(_) => BEGIN_WITH_LEASE,
         };
         Transaction::begin(&mut conn, begin)?.run(work)
     }
