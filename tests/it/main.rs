@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod commands;
 mod core_agrees;
 mod crash;
 mod failures;
