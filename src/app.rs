@@ -167,6 +167,11 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
 /// Starts everything; answers when it listens.
 pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> {
     let flow = open(settings, options.clock.clone())?;
+    // Before anything is made that is shown only once: a first start often meets a port in use.
+    let listener = TcpListener::bind(settings.server.bind).map_err(|error| {
+        anyhow::anyhow!("cannot listen on {}: {error}; set server.bind", settings.server.bind)
+    })?;
+    let address = listener.local_addr()?;
     let first = first_start::make(&flow, settings)?;
     let limits = intake::Limits {
         queue_rows_max: settings.intake.queue_rows_max,
@@ -175,10 +180,6 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         body_seconds_max: settings.intake.body_seconds_max,
     };
     let (intake, committer) = Intake::start(&flow, limits)?;
-    let listener = TcpListener::bind(settings.server.bind).map_err(|error| {
-        anyhow::anyhow!("cannot listen on {}: {error}; set server.bind", settings.server.bind)
-    })?;
-    let address = listener.local_addr()?;
     let key = settings.admin.key.as_ref();
     let app = App(Arc::new(Parts {
         flow: Arc::clone(&flow),

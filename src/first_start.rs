@@ -38,7 +38,7 @@ pub fn sealer(settings: &Settings) -> anyhow::Result<Sealer> {
     }
     let file = settings.data_dir.join("sealing-key");
     if !file.exists() {
-        write_private(&file, &secrets::new_sealing_key()?)?;
+        write_private_once(&file, &secrets::new_sealing_key()?)?;
     }
     let key = std::fs::read_to_string(&file)
         .with_context(|| format!("the sealing key {} cannot be read", file.display()))?;
@@ -47,6 +47,11 @@ pub fn sealer(settings: &Settings) -> anyhow::Result<Sealer> {
 
 /// Makes the default site and the first admin key where there are none yet.
 pub fn make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>> {
+    // Another process that starts at this moment may be faster: then the second look finds its work.
+    try_to_make(flow, settings).or_else(|_| try_to_make(flow, settings))
+}
+
+fn try_to_make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>> {
     let now = flow.clock().now();
     let key = secrets::new_api_key()?;
     let new = flow.store().write(|conn| {
@@ -138,4 +143,19 @@ fn write_private(file: &Path, content: &str) -> anyhow::Result<()> {
     writeln!(opened, "{content}")?;
     opened.sync_all()?;
     Ok(())
+}
+
+/// As [`write_private`], but the first of several processes wins, and nobody ever reads half a file.
+fn write_private_once(file: &Path, content: &str) -> anyhow::Result<()> {
+    let draft = file.with_extension(crate::ids::new());
+    write_private(&draft, content)?;
+    let placed = match std::fs::hard_link(&draft, file) {
+        Ok(()) => std::fs::remove_file(&draft),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&draft)
+        }
+        // Not every file system has hard links.
+        Err(_) => std::fs::rename(&draft, file),
+    };
+    placed.with_context(|| format!("{} cannot be written", file.display()))
 }

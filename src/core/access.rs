@@ -272,6 +272,8 @@ pub struct Picture {
     pub leads: BTreeMap<LeadKey, Option<String>>,
     /// What each purchase gives.
     pub purchases: BTreeMap<PurchaseId, Folded>,
+    /// What a loose reversal has to know of each purchase.
+    pub outlines: BTreeMap<PurchaseId, Outline>,
     /// Which purchase each money event belongs to; an unmatched one that names none is left out.
     pub belongs: BTreeMap<EventId, PurchaseId>,
 }
@@ -290,6 +292,7 @@ impl Picture {
         let folded = purchases.values().filter_map(|purchase| judge(purchase, rules));
         Self {
             leads: emails(&seen),
+            outlines: purchases.iter().map(|(id, p)| (id.clone(), p.outline())).collect(),
             purchases: folded.map(|folded| (folded.id.clone(), folded)).collect(),
             belongs,
         }

@@ -114,6 +114,8 @@ fn run(
             let ids = purchases::ids_after(conn, &site_id, None, after, BATCH_ROWS_MAX)?;
             let last = ids.last().map(|id| id.0.clone());
             let count = ids.len();
+            // As with events: folded anew, whatever is recorded.
+            purchases::replace(conn, &site_id, &ids, &[])?;
             touched.purchases.extend(ids.into_iter().map(|id| (id, cause.clone())));
             (count, last)
         }
@@ -208,6 +210,8 @@ fn compare_events(
         }
     }
     recorded.keys().for_each(|id| say(id, "has no observation"));
+    let misfiled = events::misfiled(conn, &bench.site.id)?;
+    misfiled.iter().for_each(|id| say(id, "is not found by what it says"));
     Ok(())
 }
 
@@ -221,12 +225,20 @@ fn compare_purchases(
     let mut say = |id: String, detail: &str| {
         found.push(Discrepancy { what: "purchase", id, detail: detail.to_owned() });
     };
+    let misfiled = purchases::misfiled(conn, &bench.site.id)?;
     for stored in purchases::all(conn, &bench.site.id)? {
         let standing = super::fold::standing(bench, &stored.folded);
+        let outline = picture.outlines.get(&stored.outline.id);
         match should.remove(&stored.outline.id) {
             None => say(stored.outline.id.0, "has no payment"),
             Some(folded) if folded != stored.folded => say(folded.id.0, "gives something else"),
             Some(folded) if standing != stored.standing => say(folded.id.0, "is listed otherwise"),
+            Some(folded) if outline != Some(&stored.outline) => {
+                say(folded.id.0, "is outlined otherwise")
+            }
+            Some(folded) if misfiled.contains(&folded.id) => {
+                say(folded.id.0, "is not found or counted by what it holds");
+            }
             Some(_) => {}
         }
     }

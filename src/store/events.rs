@@ -22,7 +22,7 @@ pub struct Stored {
     pub purchase: Option<PurchaseId>,
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = events)]
 struct Row {
     site_id: String,
@@ -105,17 +105,24 @@ pub fn load(conn: &mut Conn, site_id: &str, ids: &[EventId]) -> Result<Vec<Store
 /// Removes events, and writes others in their place or anew.
 pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[Stored]) -> Result<()> {
     for gone in gone.chunks(IN_MAX) {
-        let ids = || gone.iter().map(|stored| stored.event.id.0.as_str());
-        let named: BTreeSet<String> =
-            gone.iter().flat_map(|stored| ties(&stored.event)).map(|tie| tie_text(&tie)).collect();
         diesel::delete(events::table)
             .filter(events::site_id.eq(site_id))
-            .filter(events::id.eq_any(ids()))
+            .filter(events::id.eq_any(gone.iter().map(|stored| stored.event.id.0.as_str())))
             .execute(conn)?;
+    }
+    // Also the ties of what comes: they may have outlived their event, and a rebuild trusts no row.
+    for stored in gone.chunks(IN_MAX).chain(come.chunks(IN_MAX)) {
+        let named: BTreeSet<String> = stored
+            .iter()
+            .flat_map(|stored| ties(&stored.event))
+            .map(|tie| tie_text(&tie))
+            .collect();
         diesel::delete(event_ties::table)
             .filter(event_ties::site_id.eq(site_id))
             .filter(event_ties::tie.eq_any(named))
-            .filter(event_ties::event_id.eq_any(ids()))
+            .filter(
+                event_ties::event_id.eq_any(stored.iter().map(|stored| stored.event.id.0.as_str())),
+            )
             .execute(conn)?;
     }
     let rows = come.iter().map(|stored| Row::of(site_id, stored)).collect::<Result<Vec<_>>>()?;
@@ -306,4 +313,25 @@ pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
         .order(events::id)
         .load(conn)?;
     read_all(rows)
+}
+
+/// The events of a site that are not found by what they say: a column or a tie is not as it should be.
+pub fn misfiled(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<EventId>> {
+    let rows = events::table.filter(events::site_id.eq(site_id)).select(Row::as_select());
+    let rows: Vec<Row> = rows.load(conn)?;
+    let tied = event_ties::table
+        .filter(event_ties::site_id.eq(site_id))
+        .select((event_ties::event_id, event_ties::tie));
+    let tied: BTreeSet<(String, String)> =
+        tied.load::<(String, String)>(conn)?.into_iter().collect();
+    let mut misfiled = BTreeSet::new();
+    for row in rows {
+        let stored = row.clone().read()?;
+        let named = ties(&stored.event);
+        let is_tied = named.iter().all(|tie| tied.contains(&(row.id.clone(), tie_text(tie))));
+        if !is_tied || (Row { said: row.said.clone(), ..Row::of(site_id, &stored)? }) != row {
+            misfiled.insert(stored.event.id);
+        }
+    }
+    Ok(misfiled)
 }

@@ -10,6 +10,7 @@ use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, TermOutline};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One purchase as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Stored {
     pub standing: Status,
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = purchases)]
 struct Row {
     site_id: String,
@@ -110,14 +111,18 @@ pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec
 /// Removes purchases, and writes others in their place or anew.
 pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stored]) -> Result<()> {
     for gone in gone.chunks(IN_MAX) {
-        let ids = || gone.iter().map(|id| id.0.as_str());
         diesel::delete(purchases::table)
             .filter(purchases::site_id.eq(site_id))
-            .filter(purchases::id.eq_any(ids()))
+            .filter(purchases::id.eq_any(gone.iter().map(|id| id.0.as_str())))
             .execute(conn)?;
+    }
+    // Also the terms of what comes: they may have outlived their purchase, and a rebuild trusts no row.
+    let come_ids = come.iter().map(|purchase| &purchase.outline.id);
+    let ids: Vec<&str> = gone.iter().chain(come_ids).map(|id| id.0.as_str()).collect();
+    for ids in ids.chunks(IN_MAX) {
         diesel::delete(purchase_terms::table)
             .filter(purchase_terms::site_id.eq(site_id))
-            .filter(purchase_terms::purchase_id.eq_any(ids()))
+            .filter(purchase_terms::purchase_id.eq_any(ids.iter().copied()))
             .execute(conn)?;
     }
     let rows = come.iter().map(|p| Row::of(site_id, p)).collect::<Result<Vec<_>>>()?;
@@ -283,4 +288,39 @@ pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
         .select(Row::as_select())
         .load(conn)?;
     read_all(rows)
+}
+
+/// The purchases of a site that are not found or counted by what they hold: a column or a term is not
+/// as it should be.
+pub fn misfiled(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<PurchaseId>> {
+    let rows = purchases::table.filter(purchases::site_id.eq(site_id)).select(Row::as_select());
+    let rows: Vec<Row> = rows.load(conn)?;
+    let terms = purchase_terms::table
+        .filter(purchase_terms::site_id.eq(site_id))
+        .order((purchase_terms::purchase_id, purchase_terms::ordinal))
+        .select((
+            purchase_terms::purchase_id,
+            purchase_terms::product_id,
+            purchase_terms::price_point,
+        ));
+    let mut counted: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
+    for (id, product_id, price_point) in terms.load::<(String, String, Option<String>)>(conn)? {
+        counted.entry(id).or_default().push((product_id, price_point));
+    }
+    let mut misfiled = BTreeSet::new();
+    for row in rows {
+        let stored = row.clone().read()?;
+        let counted = counted.remove(&row.id).unwrap_or_default();
+        let terms = stored.outline.terms.iter();
+        let holds = terms.map(|term| (term.product_id.clone(), term.price_point.clone()));
+        let should = Row {
+            terms: row.terms.clone(),
+            folded: row.folded.clone(),
+            ..Row::of(site_id, &stored)?
+        };
+        if should != row || !holds.eq(counted) {
+            misfiled.insert(stored.outline.id);
+        }
+    }
+    Ok(misfiled)
 }

@@ -10,6 +10,7 @@
 
 mod api;
 mod cases;
+mod commands;
 mod core_agrees;
 mod crash;
 mod failures;
