@@ -66,6 +66,7 @@ pub fn answer_of(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> St
 pub struct List {
     q: Option<String>,
     level: Option<String>,
+    at: Option<Moment>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -77,7 +78,7 @@ pub async fn list(
     site: web::Path<String>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
-    let List { q, level, limit, cursor } = query.0;
+    let List { q, level, at, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 2)?;
     let limit = page.limit;
     let before = match page.after.as_deref() {
@@ -93,6 +94,9 @@ pub async fn list(
                 return Ok(Err(Problem::not_found("level")));
             }
             let filter = members::Filter { q, level, before };
+            if let Some(Moment(at)) = at {
+                return views_at(conn, bench, filter, at, limit).map(Ok);
+            }
             let found = members::list(conn, &site, &filter, limit)?;
             views(conn, bench, found).map(Ok)
         })?
@@ -107,7 +111,44 @@ fn views(conn: &mut Conn, bench: &Bench, found: Vec<Member>) -> Stored<Vec<Membe
     let dossier = Dossier::load(conn, &bench.site.id, &emails)?;
     let view = |member: Member| {
         let answer = dossier.answer(&member.email, bench.at);
-        MemberView {
+        MemberView::of(member, answer)
+    };
+    Ok(found.into_iter().map(view).collect())
+}
+
+/// A page of members as of an instant: what they held then is not recorded, so each is asked.
+fn views_at(
+    conn: &mut Conn,
+    bench: &Bench,
+    mut filter: members::Filter,
+    at: Instant,
+    limit: i64,
+) -> Stored<Vec<MemberView>> {
+    let level = filter.level.take();
+    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    loop {
+        let batch = members::list(conn, &bench.site.id, &filter, limit)?;
+        let Some(last) = batch.last() else {
+            return Ok(found);
+        };
+        filter.before = Some((last.created_at, last.id.clone()));
+        for member in batch {
+            let answer = answer_of(conn, bench, &member.email, at)?;
+            let view = MemberView::of(member, answer);
+            if level.as_ref().is_none_or(|level| view.levels.contains(level)) {
+                found.push(view);
+            }
+            if found.len() == enough {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl MemberView {
+    fn of(member: Member, answer: Answer) -> Self {
+        Self {
             levels: answer.levels.into_iter().map(|held| held.level).collect(),
             next_change_at: answer.next_change_at,
             id: member.id,
@@ -115,8 +156,7 @@ fn views(conn: &mut Conn, bench: &Bench, found: Vec<Member>) -> Stored<Vec<Membe
             version: member.version,
             created_at: member.created_at.and_utc(),
         }
-    };
-    Ok(found.into_iter().map(view).collect())
+    }
 }
 
 /// `GET /sites/{site}/members/{member}`
