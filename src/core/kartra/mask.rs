@@ -7,10 +7,15 @@ pub const MASK: &str = "masked";
 
 const KEY: &str = "secret_key";
 
+/// The longest spelling of the key in JSON: every character escaped, between quotes.
+const KEY_BYTES_MAX: usize = KEY.len() * "\\u0000".len() + 2;
+
 /// The body with the value of every `secret_key` replaced by [`MASK`], in a form or in JSON.
 #[must_use]
 pub fn mask_secret(body: &[u8]) -> Vec<u8> {
-    if body.trim_ascii_start().starts_with(b"{") { mask_json(body) } else { mask_form(body) }
+    let text = String::from_utf8_lossy(body);
+    let begun = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
+    if begun.starts_with(['{', '[', '"']) { mask_json(body) } else { mask_form(body) }
 }
 
 fn mask_form(body: &[u8]) -> Vec<u8> {
@@ -26,45 +31,61 @@ fn mask_form(body: &[u8]) -> Vec<u8> {
     pairs.collect::<Vec<_>>().join(&b'&')
 }
 
-/// Replaces the scalar behind each `"secret_key":`, and leaves every other byte alone.
+/// Replaces the value behind each `"secret_key":`, however the key is escaped, and leaves every other
+/// byte alone.
 fn mask_json(body: &[u8]) -> Vec<u8> {
-    let needle = format!("\"{KEY}\"");
     let mut masked = Vec::with_capacity(body.len());
     let mut rest = body;
-    while let Some(found) = rest.windows(needle.len()).position(|w| w == needle.as_bytes()) {
-        let (before, after) = rest.split_at(found + needle.len());
+    while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
+        let (before, quoted) = rest.split_at(at);
         masked.extend_from_slice(before);
-        rest = after;
+        let (taken, value) = quoted.split_at(key_len(quoted).unwrap_or(1));
+        masked.extend_from_slice(taken);
+        rest = value;
         let value_at =
             rest.iter().position(|b| !b.is_ascii_whitespace() && *b != b':').unwrap_or(rest.len());
         let (colon, value) = rest.split_at(value_at);
-        if !colon.contains(&b':') {
-            continue;
+        if taken.len() > 1 && colon.contains(&b':') {
+            let (_, behind) = value.split_at(value_len(value));
+            masked.extend_from_slice(colon);
+            masked.extend_from_slice(format!("\"{MASK}\"").as_bytes());
+            rest = behind;
         }
-        let (_, behind) = value.split_at(scalar_len(value));
-        masked.extend_from_slice(colon);
-        masked.extend_from_slice(format!("\"{MASK}\"").as_bytes());
-        rest = behind;
     }
     masked.extend_from_slice(rest);
     masked
 }
 
-/// How many bytes the JSON scalar at the beginning takes, its quotes included.
-fn scalar_len(value: &[u8]) -> usize {
-    let mut bytes = value.iter().copied().enumerate();
-    if value.first() != Some(&b'"') {
-        return bytes
-            .find(|(_, b)| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace())
-            .map_or(value.len(), |(at, _)| at);
-    }
-    let mut escaped = false;
-    for (at, byte) in bytes.skip(1) {
+/// How many bytes the key takes that begins with this quote; `None` where it is another string.
+fn key_len(quoted: &[u8]) -> Option<usize> {
+    let near = quoted.get(..KEY_BYTES_MAX).unwrap_or(quoted);
+    let literal = near.get(..value_len(near))?;
+    let key: String = serde_json::from_slice(literal).ok()?;
+    (key == KEY).then_some(literal.len())
+}
+
+/// How many bytes the JSON value at the beginning takes: a string with its quotes, a list or an object
+/// with all that is in it, any other scalar up to what ends it. What is cut off goes to the end.
+fn value_len(value: &[u8]) -> usize {
+    let plain = !matches!(value.first(), Some(b'"' | b'[' | b'{'));
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for (at, byte) in value.iter().copied().enumerate() {
+        if plain {
+            if matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace() {
+                return at;
+            }
+            continue;
+        }
         match byte {
             _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 && !in_string && !escaped {
+            return at + 1;
         }
     }
     value.len()
