@@ -18,7 +18,7 @@ use crate::store::webhooks::{NewWebhook, Status};
 use crate::store::{sites, webhooks};
 use crate::web::extract::read_body;
 use crate::web::problem::Problem;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,12 +121,14 @@ fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
 /// `POST /hooks/kartra/{token}`: stored and committed, whatever it says; applied afterwards.
 pub async fn receive(
     app: web::Data<App>,
+    request: HttpRequest,
     token: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let intake = app.intake();
     let door = door(&app, &token).await?;
-    let body = read_body(payload, WEBHOOK_BODY_BYTES_MAX, intake.limits.body_seconds_max).await?;
+    let seconds_max = intake.limits.body_seconds_max;
+    let body = read_body(&request, payload, WEBHOOK_BODY_BYTES_MAX, seconds_max).await?;
     let (row, judgement) = row(&app, &door, &body);
     let webhook_id = row.id.clone();
     let (done, committed) = oneshot::channel();

@@ -3,6 +3,7 @@
 use super::problem::{Fault, Problem};
 use crate::core::Instant;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,11 +29,17 @@ const PAGE_ITEMS: i64 = 50;
 const PAGE_ITEMS_MAX: i64 = 500;
 
 /// Reads a body, but no more than `bytes_max` of it and no longer than `seconds_max`.
+/// One that says itself that it is larger is refused before it comes.
 pub async fn read_body(
+    request: &HttpRequest,
     payload: web::Payload,
     bytes_max: usize,
     seconds_max: u64,
 ) -> Result<Vec<u8>, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    if length.and_then(|it| it.parse().ok()).is_some_and(|length: usize| length > bytes_max) {
+        return Err(Problem::too_large(bytes_max));
+    }
     let reading = collect(payload, bytes_max);
     let read = actix_web::rt::time::timeout(Duration::from_secs(seconds_max), reading).await;
     read.unwrap_or_else(|_| Err(Problem::too_slow()))
@@ -59,12 +66,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload);
-        let query = serde_urlencoded::from_str(request.query_string()).map_err(unreadable_query);
+        let request = request.clone();
         Box::pin(async move {
             // Whatever takes a body takes no query.
-            let Nothing {} = query?;
+            let query = request.query_string();
+            let Nothing {} = serde_urlencoded::from_str(query).map_err(unreadable_query)?;
             let payload = payload.await.map_err(|_| Problem::internal())?;
-            let body = read_body(payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
+            let body = read_body(&request, payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
             parse(&body).map(Json)
         })
     }
