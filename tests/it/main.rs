@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod api;
 mod core_agrees;
 mod flow_agrees;
 mod model;

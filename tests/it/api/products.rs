@@ -1,0 +1,100 @@
+//! `/sites/{site}/products`.
+
+use super::bodies::{PRODUCT, cancellation, sale};
+use super::{
+    SITE, applied, each, gold, honours_etags, items, next_good_webhook_is_applied, problem,
+    refused_at,
+};
+use crate::on_both_databases;
+use crate::support::{TestApp, instant};
+use serde_json::{Value, json};
+
+fn product(app: &TestApp) -> Value {
+    app.get(&format!("{SITE}/products/{PRODUCT}")).json
+}
+
+fn with_status(app: &TestApp, status: &str) -> Vec<String> {
+    each(&items(&app.get(&format!("{SITE}/products?status={status}"))), "product_id")
+}
+
+on_both_databases! {
+    fn a_product_appears_with_the_first_money_event_and_counts_what_is_held(app: &TestApp) {
+        assert_eq!(items(&app.get(&format!("{SITE}/products"))).len(), 0);
+        applied(app, &sale(1001, "dana@x.example").with("product_price_point", "pp-a"));
+        app.at(instant("2026-01-02T00:00:00Z"));
+        let eva = sale(1002, "eva@x.example").with("transaction_date", "2025-12-02 09:00:00");
+        applied(app, &eva.with("product_price_point", "pp-b"));
+        applied(app, &sale(1003, "finn@x.example").with("product_price_point", "pp-b"));
+        assert_eq!(product(app), json!({
+            "product_id": PRODUCT, "name": "Meal plans", "status": "unmapped",
+            "held": 3, "oldest_held_at": "2025-12-01T14:00:00Z", "purchases": 3,
+            "price_points": [
+                { "price_point": "pp-a", "purchases": 1 }, { "price_point": "pp-b", "purchases": 2 },
+            ],
+            "first_seen_at": "2026-01-01T00:00:00Z", "last_seen_at": "2026-01-02T00:00:00Z",
+        }));
+        applied(app, &cancellation(1004, 1003, "finn@x.example"));
+        assert_eq!(product(app)["held"], 2, "what is over is held no more");
+        gold(app);
+        let mapped = product(app);
+        assert_eq!((&mapped["status"], &mapped["held"]), (&json!("mapped"), &json!(0)));
+        assert_eq!(mapped["oldest_held_at"], json!(null));
+    }
+
+    fn an_ignored_product_holds_nothing_until_it_is_mapped(app: &TestApp) {
+        let path = format!("{SITE}/products/{PRODUCT}");
+        let id = applied(app, &sale(1001, "dana@x.example"));
+        let status = || app.get(&format!("{SITE}/webhooks/{id}")).json["status"].clone();
+        assert_eq!(status(), "held");
+        let ignored = app.patch(&path, &json!({ "ignored": true }));
+        assert_eq!((ignored.status, &ignored.json["status"]), (200, &json!("ignored")));
+        assert_eq!((&ignored.json["held"], &product(app)["held"]), (&json!(0), &json!(0)));
+        assert_eq!(status(), "no_effect");
+        assert_eq!(app.patch(&path, &json!({ "ignored": true })).status, 200, "said twice");
+        let again = app.patch(&path, &json!({ "ignored": false }));
+        assert_eq!((&again.json["status"], &again.json["held"]), (&json!("unmapped"), &json!(1)));
+        assert_eq!(status(), "held");
+
+        app.patch(&path, &json!({ "ignored": true }));
+        gold(app);
+        assert_eq!(product(app)["status"], "mapped", "mapping it ends the ignoring");
+        assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+        problem(&app.patch(&path, &json!({ "ignored": true })), 409, "conflict");
+        assert_eq!(product(app)["status"], "mapped");
+    }
+
+    fn products_are_listed_by_status(app: &TestApp) {
+        for (number, product) in (1..).zip([71, 72, 73]) {
+            applied(app, &sale(number, "dana@x.example").with("product_id", product));
+        }
+        app.level("gold");
+        app.map(&json!({ "product_id": 72, "level": "gold", "enabled": false }));
+        app.patch(&format!("{SITE}/products/73"), &json!({ "ignored": true }));
+        assert_eq!(with_status(app, "unmapped"), ["71"]);
+        assert_eq!(with_status(app, "mapped"), ["72"]);
+        assert_eq!(with_status(app, "ignored"), ["73"]);
+        problem(&app.get(&format!("{SITE}/products?status=loved")), 400, "malformed");
+    }
+
+    fn a_product_honours_etags(app: &TestApp) {
+        applied(app, &sale(1001, "dana@x.example"));
+        honours_etags(app, &format!("{SITE}/products/{PRODUCT}"), &json!({ "ignored": true }));
+    }
+
+    fn a_wrong_edit_of_a_product_is_refused(app: &TestApp) {
+        gold(app);
+        applied(app, &sale(1001, "dana@x.example"));
+        let path = format!("{SITE}/products/{PRODUCT}");
+        for (body, pointer) in [
+            (json!({ "ignored": "yes" }), "/ignored"), (json!({ "ignored": null }), "/ignored"),
+            (json!({ "ignored": 1 }), "/ignored"), (json!({ "name": "x" }), "/name"), (json!([true, 1]), ""),
+        ] {
+            refused_at(&app.patch(&path, &body), &[pointer]);
+        }
+        for unknown in ["1", "nonsense", "558001%20", &"9".repeat(5_000)] {
+            problem(&app.get(&format!("{SITE}/products/{unknown}")), 404, "not-found");
+            problem(&app.patch(&format!("{SITE}/products/{unknown}"), &json!({ "ignored": true })), 404, "not-found");
+        }
+        next_good_webhook_is_applied(app);
+    }
+}
