@@ -45,7 +45,7 @@ pub fn all_at_once(address: &str, path: &str, bodies: &[String], early: usize) -
             }
         });
     });
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let early =
         (0..early).map(|_| answers.recv_timeout(minute).expect("an early answer")).collect();
     UnderWay { answers, early, sender }

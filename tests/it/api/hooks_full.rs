@@ -6,6 +6,8 @@ use super::{gold, next_good_webhook_is_applied, problem, raw, with_settings};
 use crate::on_both_databases;
 use crate::support::TestApp;
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use latchkey::store::conn::Conn;
 
 /// Runs SQL on the store, as somebody with a shell on the database would.
@@ -63,6 +65,54 @@ fn more_in_flight_than_the_bound_is_503_and_the_rest_is_stored() {
             assert!(reply.json["detail"].as_str().expect("words").contains("in flight"));
         }
         assert_eq!(app.webhooks().len(), 2, "what is answered 200 is stored, and nothing else");
+        next_good_webhook_is_applied(app);
+    });
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// In how many transactions the webhooks were stored; only PostgreSQL remembers.
+fn transactions(app: &TestApp) -> Option<i64> {
+    let count = |conn: &mut Conn| {
+        let Conn::Postgres(conn) = conn else { return Ok(None) };
+        let query = diesel::sql_query("SELECT count(DISTINCT xmin::text) AS count FROM webhooks");
+        Ok(Some(query.get_result::<Counted>(conn)?.count))
+    };
+    app.app.store().read(count).expect("counted")
+}
+
+/// What gathers while one group commits is the next group: no timer, and not one commit a webhook.
+#[test]
+fn what_gathers_during_a_commit_is_committed_together() {
+    let bounds = [("intake.queue_rows_max", "40"), ("intake.batch_rows_max", "20")];
+    with_settings(&bounds, |app| {
+        gold(app);
+        let (address, hook) = (raw::address(app), app.hook());
+        app.request("GET", &hook, |request| request);
+        let bodies: Vec<String> =
+            (1..=80).map(|n| sale(n, &format!("m{n}@x.example")).json()).collect();
+        let lock = |conn: &mut Conn| {
+            if let Conn::Postgres(conn) = conn {
+                conn.batch_execute("LOCK TABLE webhooks IN EXCLUSIVE MODE")?;
+            }
+            // The committer holds at most 20 and the queue 40: at least 20 of 80 are refused, and
+            // when they are, the queue has been full.
+            Ok(all_at_once(&address, &hook, &bodies, 20))
+        };
+        let answers = app.app.store().write(lock).expect("locked").finish();
+        let stored = answers.iter().filter(|reply| reply.status == 200).count();
+        let refused = answers.iter().filter(|reply| reply.status == 503).count();
+        assert_eq!((stored + refused, app.webhooks().len()), (80, stored));
+        assert!(stored >= 41, "all that was in the queue is stored: {stored}");
+        if let Some(transactions) = transactions(app) {
+            assert!(transactions <= 5, "{stored} webhooks took {transactions} commits");
+        }
+        app.drain();
+        assert_eq!(app.changes().len(), stored);
         next_good_webhook_is_applied(app);
     });
 }

@@ -101,6 +101,9 @@ on_both_databases! {
         }
         let twice = post(app, "Content-Length: 2\r\nContent-Length: 3\r\n", &[b"{}".to_vec()]);
         assert_eq!(twice.status, 400, "{twice:?}");
+        let endless = format!("GET /{} HTTP/1.1\r\nHost: latchkey\r\n\r\n", "x".repeat(1_000_000));
+        let refused = raw::send(app, [endless.as_bytes()]);
+        assert!((400..500).contains(&refused.status), "{refused:?}");
         let both = post(app, "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", &chunked(10));
         assert!(both.status < 500, "{both:?}");
         next_good_webhook_is_applied(app);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "ipn s&cret=\u{e9}%1 EXAMPLE";
 
-fn set(app: &TestApp, secret: Value) {
+fn set(app: &TestApp, secret: &Value) {
     let set = app.patch(SITE, &json!({ "ipn_secret": secret }));
     assert_eq!(
         (set.status, &set.json["ipn_secret_set"]),
@@ -42,7 +42,7 @@ fn dana(number: u64) -> Body {
 on_both_databases! {
     fn with_a_secret_set_only_its_holder_is_believed(app: &TestApp) {
         gold(app);
-        set(app, json!(SECRET));
+        set(app, &json!(SECRET));
         let wrong = "rejected: its secret_key is not the site's IPN secret";
         let missing = "rejected: it carries no secret_key, and the site has an IPN secret";
         for (secret, expected) in [(Some("wrong"), wrong), (Some(""), missing), (None, missing), (Some("ipn"), wrong)] {
@@ -62,7 +62,7 @@ on_both_databases! {
 
     fn the_secret_is_masked_in_what_is_stored(app: &TestApp) {
         gold(app);
-        set(app, json!(SECRET));
+        set(app, &json!(SECRET));
         let flat = Value::from(dana(1001).flat(Some("s3cret-EXAMPLE"))).to_string();
         let bodies = [
             dana(1001).form(Some(SECRET)), dana(1001).form(Some("s3cret-EXAMPLE")), flat.clone(),
@@ -85,18 +85,18 @@ on_both_databases! {
 
     fn a_mistyped_secret_loses_nothing(app: &TestApp) {
         gold(app);
-        set(app, json!("mistyped"));
+        set(app, &json!("mistyped"));
         let (_, webhook) = posted(app, dana(1001).form(Some(SECRET)));
         assert_eq!(webhook["status"], "rejected");
         assert_eq!(replayed(app, &webhook), "rejected", "still");
-        set(app, json!(format!(" {SECRET} ")));
+        set(app, &json!(format!(" {SECRET} ")));
         assert_eq!(replayed(app, &webhook), "applied", "judged again, though the secret was masked");
         assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
-        set(app, json!("another"));
+        set(app, &json!("another"));
         assert_eq!(app.levels_of("dana@x.example"), ["gold"], "what was judged stands");
         assert_eq!(replayed(app, &webhook), "rejected", "until it is replayed");
         assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
-        set(app, json!(null));
+        set(app, &json!(null));
         assert_eq!(replayed(app, &webhook), "applied");
         assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
     }
@@ -112,7 +112,7 @@ on_both_databases! {
 
     fn each_site_has_a_secret_of_its_own(app: &TestApp) {
         gold(app);
-        set(app, json!(SECRET));
+        set(app, &json!(SECRET));
         app.post("/api/v1/sites", &json!({ "id": "second" }));
         let reply = app.post_raw(&app.hook_of("second"), dana(1001).form(Some("wrong")));
         assert_eq!(reply.json["reading"], "sale", "no secret is set there");

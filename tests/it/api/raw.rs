@@ -25,7 +25,7 @@ pub struct Answer {
 /// Sends some pieces on a connection of its own, and reads until the server closes it.
 pub fn send<'a>(app: &TestApp, pieces: impl IntoIterator<Item = &'a [u8]>) -> Answer {
     let mut stream = TcpStream::connect(address(app)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a deadline");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a deadline");
     for piece in pieces {
         // A server that has answered may close before everything is sent.
         if stream.write_all(piece).is_err() {

@@ -93,6 +93,25 @@ fn a_mapping_moved_off_a_product_of_many_members_answers_202() {
 }
 
 #[test]
+fn a_mapping_made_while_the_site_is_disabled_is_applied_when_it_is_enabled() {
+    with_settings(&[], |app| {
+        three_bought(app);
+        app.level("gold");
+        assert_eq!(app.patch(SITE, &json!({ "enabled": false })).status, 200);
+        let mapping = json!({ "product_id": PRODUCT, "level": "gold" });
+        let made = app.post(&format!("{SITE}/mappings"), &mapping);
+        assert_eq!((made.status, &made.json["recompute"]["done"]), (202, &json!(0)), "{made:?}");
+        app.drain();
+        assert_eq!(holders(app), 0, "a disabled site applies nothing");
+        assert_eq!(app.patch(SITE, &json!({ "enabled": true })).status, 200);
+        app.drain();
+        assert_eq!(holders(app), 3);
+        let id = made.json["recompute"]["id"].as_str().expect("an id");
+        assert_eq!(app.get(&format!("{SITE}/recomputes/{id}")).json["done"], 3);
+    });
+}
+
+#[test]
 fn what_touches_few_members_is_done_when_it_is_answered() {
     with_settings(&SMALL, |app| {
         applied(app, &sale(1001, "dana@x.example"));
