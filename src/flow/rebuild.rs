@@ -234,7 +234,7 @@ fn compare_purchases(
             Some(folded) if folded != stored.folded => say(folded.id.0, "gives something else"),
             Some(folded) if standing != stored.standing => say(folded.id.0, "is listed otherwise"),
             Some(folded) if outline != Some(&stored.outline) => {
-                say(folded.id.0, "is outlined otherwise")
+                say(folded.id.0, "is outlined otherwise");
             }
             Some(folded) if misfiled.contains(&folded.id) => {
                 say(folded.id.0, "is not found or counted by what it holds");

@@ -20,17 +20,17 @@ const ANSWERS: std::ops::Range<usize> = 10..250;
 
 #[test]
 fn twenty_kills_under_load_lose_nothing_that_was_answered_on_sqlite() {
-    crash(Home::new(Database::sqlite()), 20);
+    crash(&Home::new(Database::sqlite()), 20);
 }
 
 #[test]
 fn five_kills_under_load_lose_nothing_that_was_answered_on_postgres() {
     if let Some(database) = Database::postgres() {
-        crash(Home::new(database), 5);
+        crash(&Home::new(database), 5);
     }
 }
 
-fn crash(home: Home, rounds: usize) {
+fn crash(home: &Home, rounds: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut daemon = home.serve();
     daemon.make("/api/v1/sites/default/levels", &json!({"id": "gold"}));
@@ -92,7 +92,6 @@ fn load_until_killed(
     };
     let senders = (0..SENDERS).map(|_| sender());
     daemon.runtime.block_on(futures_util::future::join_all(senders));
-    drop(kill);
     daemon.child.wait().expect("its end");
     answered.into_inner()
 }

@@ -137,6 +137,11 @@ fn webhook(site_id: &str, id: &str, body: Vec<u8>, at: NaiveDateTime) -> NewWebh
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the result is made at the call, the kind is named once for several"
+)]
 fn refused_as(result: Result<(), StoreError>, kind: &DatabaseErrorKind) {
     let wanted = std::mem::discriminant(kind);
     let refused = matches!(

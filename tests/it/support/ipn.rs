@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Ipn(BTreeMap<&'static str, String>);
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a number or a text, as it reads best at the call"
+)]
 impl Ipn {
     /// A money event of product 501, without any date, subscription or person yet.
     pub fn new(kind: &str, transaction_id: impl ToString) -> Self {
