@@ -4,8 +4,9 @@ use super::{Flow, locked, process, recompute, timers};
 use crate::core::{Instant, schedule};
 use crate::store::conn::Conn;
 use crate::store::sites::{self, Busy};
-use crate::store::webhooks::{self, Due};
+use crate::store::webhooks;
 use crate::store::{Result, members, recomputes};
+use chrono::TimeDelta;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -43,30 +44,38 @@ impl Flow {
         new.then(|| Taken { taken: &self.taken, site_id: site_id.to_owned() })
     }
 
+    /// What came first goes first: neither does a late end take away what a payment received before
+    /// it had prolonged, nor does a payment hide an end that was before it. An end that cannot be
+    /// applied keeps nothing else waiting.
     fn turn_of(&self, site_id: &str, busy: Busy) -> Result<bool> {
         let now = self.clock.now();
-        let (timers, webhooks, recompute) = self.store.read(|conn| due_work(conn, site_id, now))?;
-        // Ends that are due come first, so that no event overtakes them; but ends that cannot be
-        // applied keep no event waiting.
-        let fired = if timers { self.fire_timers(site_id, now, busy) } else { Ok(false) };
-        if matches!(fired, Ok(true)) {
-            return Ok(true);
+        let due = self.store.read(|conn| due_work(conn, site_id, now))?;
+        let end_first = due.end.filter(|end| due.webhook.is_none_or(|webhook| *end <= webhook));
+        let mut fired = Ok(false);
+        let mut until = due.end.map_or(now, |end| end - TimeDelta::microseconds(1));
+        if end_first.is_some() {
+            until = now;
+            fired = self.fire_timers(site_id, due.webhook.unwrap_or(now), busy);
+            if matches!(fired, Ok(true)) {
+                return Ok(true);
+            }
         }
-        let applied = webhooks && self.apply_due(site_id, now, busy)?;
-        let recomputed = recompute && self.recompute_batch(site_id, busy)?;
+        let applied = due.webhook.is_some() && self.apply_due(site_id, until, busy)?;
+        let recomputed = due.recompute && self.recompute_batch(site_id, busy)?;
         fired.map(|fired| fired || applied || recomputed)
     }
 
-    /// Fires a batch of timers; answers whether any fired. When the batch fails, each member is
+    /// Fires a batch of the timers that were due by an instant; answers whether any fired. When the batch fails, each member is
     /// tried alone, so that one keeps no other from their end.
-    fn fire_timers(&self, site_id: &str, now: Instant, busy: Busy) -> Result<bool> {
+    fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_timers_max);
-        let batch = self
-            .enabled_under_lock(site_id, busy, |conn, bench| timers::fire(conn, bench, now, limit));
+        let batch = self.enabled_under_lock(site_id, busy, |conn, bench| {
+            timers::fire(conn, bench, until, limit)
+        });
         let Err(error) = batch else {
             return Ok(batch?.is_some_and(|fired| fired > 0));
         };
-        for member in self.store.read(|conn| members::due(conn, site_id, now, limit))? {
+        for member in self.store.read(|conn| members::due(conn, site_id, until, limit))? {
             let alone = self.enabled_under_lock(site_id, busy, |conn, bench| {
                 timers::fire_one(conn, bench, &member)
             });
@@ -87,25 +96,32 @@ impl Flow {
         Ok(worked.unwrap_or(false))
     }
 
-    /// Applies a batch of webhooks; answers whether the site was to be had.
-    fn apply_due(&self, site_id: &str, now: Instant, busy: Busy) -> Result<bool> {
+    /// Applies a batch of the webhooks that were due by an instant; answers whether the site was to be
+    /// had.
+    fn apply_due(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_webhooks_max);
-        let due = self.store.read(|conn| webhooks::due(conn, site_id, now, limit))?;
-        self.apply(site_id, due, busy)
+        let due = self.store.read(|conn| webhooks::due(conn, site_id, until, limit))?;
+        self.apply(site_id, due, Some(until), busy)
     }
 
     /// Applies some webhooks at once, whether or not they are due.
     pub fn apply_now(&self, site_id: &str, ids: &[String]) -> Result<()> {
         let due = self.store.read(|conn| webhooks::load(conn, site_id, ids))?;
-        self.apply(site_id, due, Busy::Wait).map(drop)
+        self.apply(site_id, due, None, Busy::Wait).map(drop)
     }
 
-    /// Applies some webhooks. When the batch fails, each is tried alone, and what fails alone is
-    /// noted as failed and tried again later.
-    fn apply(&self, site_id: &str, due: Vec<Due>, busy: Busy) -> Result<bool> {
+    /// Applies some webhooks, as of an instant that no end has passed yet. When the batch fails,
+    /// each is tried alone, and what fails alone is noted as failed and tried again later.
+    fn apply(
+        &self,
+        site_id: &str,
+        due: Vec<webhooks::Due>,
+        at: Option<Instant>,
+        busy: Busy,
+    ) -> Result<bool> {
         let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
         let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
-        let reason = match self.attempt(site_id, &all, busy) {
+        let reason = match self.attempt(site_id, &all, at, busy) {
             Ok(had) => return Ok(had),
             Err(reason) => reason,
         };
@@ -117,7 +133,7 @@ impl Flow {
             );
         }
         for (id, attempts) in ids {
-            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), busy) {
+            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), at, busy) {
                 tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
                 let attempts = attempts.saturating_add(1);
                 let next = schedule::next_attempt_at(self.clock.now(), attempts.unsigned_abs());
@@ -130,9 +146,16 @@ impl Flow {
 
     /// Applies some webhooks in one transaction; answers whether the site was to be had. A panic is
     /// an error like any other.
-    fn attempt(&self, site_id: &str, ids: &[String], busy: Busy) -> Result<bool, String> {
+    fn attempt(
+        &self,
+        site_id: &str,
+        ids: &[String],
+        at: Option<Instant>,
+        busy: Busy,
+    ) -> Result<bool, String> {
         let work = || {
             self.enabled_under_lock(site_id, busy, |conn, bench| {
+                bench.at = at.unwrap_or(bench.at);
                 // Read under the lock: another process may have applied them meanwhile.
                 let due = webhooks::load(conn, site_id, ids)?;
                 let due = due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
@@ -159,9 +182,18 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Which work a site has: ends, webhooks, a recompute.
-fn due_work(conn: &mut Conn, site_id: &str, now: Instant) -> Result<(bool, bool, bool)> {
-    let ends = members::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
-    let webhooks = webhooks::next_due_at(conn, site_id)?.is_some_and(|at| at <= now);
-    Ok((ends, webhooks, recomputes::next(conn, site_id)?.is_some()))
+/// What a site has that is due.
+struct Due {
+    /// The earliest end.
+    end: Option<Instant>,
+    /// The webhook that waits longest.
+    webhook: Option<Instant>,
+    /// Whether a recompute is open.
+    recompute: bool,
+}
+
+fn due_work(conn: &mut Conn, site_id: &str, now: Instant) -> Result<Due> {
+    let end = members::next_due_at(conn, site_id)?.filter(|at| *at <= now);
+    let webhook = webhooks::next_due_at(conn, site_id)?.filter(|at| *at <= now);
+    Ok(Due { end, webhook, recompute: recomputes::next(conn, site_id)?.is_some() })
 }

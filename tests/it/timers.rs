@@ -151,6 +151,19 @@ on_both_databases! {
         assert_eq!(app.levels_of("grace@example.com"), ["grace"]);
         assert!(fired(app).iter().all(|(email, ..)| email != "grace@example.com"));
     }
+
+    fn a_payment_received_in_time_takes_the_end_back_however_late_it_is_applied(app: &TestApp) {
+        lives(app);
+        app.clock.set(instant("2026-01-04T11:00:00Z"));
+        let rebill = Ipn::new("rebill", 20).of("grace@example.com").subscription(91);
+        app.receives(rebill.on("2026-01-04 10:59:00").body());
+        // It is stored; nobody gets to it until long after the end.
+        app.at(instant("2026-01-10T00:00:00Z"));
+        assert_eq!(app.levels_of("grace@example.com"), ["grace"]);
+        assert!(fired(app).iter().all(|(email, ..)| email != "grace@example.com"));
+        let at: Vec<String> = app.changes().iter().map(|change| change["at"].to_string()).collect();
+        assert!(at.is_sorted(), "the feed tells in the order of time: {at:?}");
+    }
 }
 
 /// Three ends of each of forty members, in batches of seven, all slept over.
