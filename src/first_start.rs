@@ -3,6 +3,7 @@
 
 use crate::core::Instant;
 use crate::core::policy::Policy;
+use crate::core::scope::Scope;
 use crate::flow::Flow;
 use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
@@ -10,7 +11,6 @@ use crate::store::conn::Conn;
 use crate::store::keys::{self, Key};
 use crate::store::sites::{self, Site};
 use crate::store::{Result, StoreError};
-use crate::web::scope::Scope;
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use std::io::Write;

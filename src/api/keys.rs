@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::core::Instant;
+use crate::core::scope::Scope;
 use crate::secrets;
 use crate::store::conn::Conn;
 use crate::store::keys::{self, Key};
@@ -12,7 +13,6 @@ use crate::web::answer::{self, Resource};
 use crate::web::auth::{Admin, Auth, Caller};
 use crate::web::extract::{Json, Nothing, Page, Query, name_fault};
 use crate::web::problem::{Fault, Problem};
-use crate::web::scope::Scope;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 

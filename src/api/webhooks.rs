@@ -3,13 +3,13 @@
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::event::EventId;
+use crate::core::scope::Scope;
 use crate::flow::settle::{Cause, Touched};
 use crate::store::webhooks::{self, Filter, Status, Webhook};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{Nothing, Page, Query};
 use crate::web::problem::Problem;
-use crate::web::scope::Scope;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -2,11 +2,10 @@
 
 use crate::api::keys::{Create, KeyView, make};
 use crate::core::Instant;
+use crate::core::scope::Scope;
 use crate::settings::Settings;
 use crate::store::keys;
-use crate::web::problem::Problem;
-use crate::web::scope::Scope;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde::Serialize;
 use std::io::Write;
@@ -43,8 +42,8 @@ struct New {
     /// What people call it
     #[arg(long)]
     name: String,
-    /// What it may do; each scope contains those before it
-    #[arg(long, value_enum, value_delimiter = ',', required = true)]
+    /// What it may do: read, support, manage, admin; each contains those before it
+    #[arg(long, value_parser = scope, value_delimiter = ',', required = true)]
     scope: Vec<Scope>,
     /// The one site that it opens; without it, all of them
     #[arg(long)]
@@ -63,7 +62,8 @@ impl Keys {
                 let New { name, scope: scopes, site, expires_at } = new;
                 let asked = Create { name, scopes, site, expires_at };
                 let now = flow.clock().now();
-                let made = flow.store().write(|conn| make(conn, asked, now)).map_err(in_words)?;
+                let made = flow.store().write(|conn| make(conn, asked, now));
+                let made = made.map_err(|problem| anyhow!(problem.in_words()))?;
                 if self.json { print(&made) } else { say(&made.key) }?;
             }
             What::List => {
@@ -96,11 +96,8 @@ fn all(flow: &crate::flow::Flow) -> anyhow::Result<Vec<KeyView>> {
     }
 }
 
-/// A refusal of the API, as a command says it.
-fn in_words(problem: Problem) -> anyhow::Error {
-    let faults = problem.errors.iter().map(|f| format!("{}: {}", f.pointer, f.detail));
-    let faults: Vec<String> = faults.collect();
-    anyhow::anyhow!(if faults.is_empty() { problem.detail } else { faults.join("; ") })
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::named(word).ok_or_else(|| "must be read, support, manage or admin".to_owned())
 }
 
 fn print(result: &impl Serialize) -> anyhow::Result<()> {

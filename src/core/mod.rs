@@ -26,6 +26,7 @@ pub mod member;
 pub mod policy;
 pub mod purchase;
 pub mod schedule;
+pub mod scope;
 pub mod site_time;
 pub mod stretch;
 

@@ -4,9 +4,9 @@
 //! of another one, not even that it exists.
 
 use super::problem::Problem;
-use super::scope::{Needs, Scope};
 use crate::app::App;
 use crate::core::Instant;
+use crate::core::scope::Scope;
 use crate::secrets;
 use crate::store::keys::{self, Key};
 use actix_web::body::MessageBody;
@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{self, Duration};
 
-pub use super::scope::{Admin, Manage, Read, Support};
+pub use super::needs::{Admin, Manage, Needs, Read, Support};
 
 /// How long a key that was looked up is taken to be what it was: a revoked key is refused within
 /// this time everywhere.

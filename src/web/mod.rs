@@ -4,5 +4,5 @@ pub mod answer;
 pub mod auth;
 pub mod extract;
 pub mod health;
+pub mod needs;
 pub mod problem;
-pub mod scope;

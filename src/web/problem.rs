@@ -164,6 +164,18 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong and where, in one line, as a command says it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        if self.errors.is_empty() {
+            return self.detail.clone();
+        }
+        let faults = self.errors.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail));
+        faults.collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.title, self.detail)

@@ -241,7 +241,9 @@ fn mentions(source: &str, word: &str) -> bool {
 #[test]
 fn the_core_does_nothing_but_decide() {
     let mut broken = Vec::new();
-    for (file, source) in sources().into_iter().filter(|(file, _)| file.starts_with("core/")) {
+    // A test may read its samples.
+    let core = |file: &str| file.starts_with("core/") && !file.contains("/tests/");
+    for (file, source) in sources().into_iter().filter(|(file, _)| core(file)) {
         let impure = NOT_IN_CORE.into_iter().filter(|word| mentions(&source, word));
         broken.extend(impure.map(|word| format!("{file} speaks of {word}")));
     }

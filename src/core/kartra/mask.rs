@@ -4,7 +4,8 @@
 //! what is stored reads as what was received did: a broken body stays broken.
 
 use super::{is_blank, is_json, multipart};
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::{Deserializer, Value};
 
 /// What stands in a stored body where the secret was.
 pub const MASK: &str = "masked";
@@ -51,7 +52,7 @@ fn mask_form(body: &[u8]) -> Vec<u8> {
     pairs.collect::<Vec<_>>().join(&b'&')
 }
 
-/// Walks from text to text, and replaces the scalar behind each that is a key and spells
+/// Walks from text to text, and replaces the value behind each that is a key and spells
 /// `secret_key`, escaped or not. Every other byte is left alone.
 fn mask_json(body: &[u8]) -> Vec<u8> {
     let mut masked = Vec::with_capacity(body.len());
@@ -63,14 +64,10 @@ fn mask_json(body: &[u8]) -> Vec<u8> {
         masked.extend_from_slice(text);
         rest = behind;
         let (colon, value) = behind.split_at(colon_len(behind));
-        if colon.contains(&b':')
-            && is_key(text)
-            && !value.starts_with(b"{")
-            && !value.starts_with(b"[")
-        {
-            let (scalar, behind) = value.split_at(scalar_len(value));
+        if colon.contains(&b':') && is_key(text) {
+            let (secret, behind) = value.split_at(value_len(value));
             masked.extend_from_slice(colon);
-            masked.extend_from_slice(masked_scalar(scalar).as_bytes());
+            masked.extend_from_slice(masked_value(secret).as_bytes());
             rest = behind;
         }
     }
@@ -83,10 +80,10 @@ fn is_key(text: &[u8]) -> bool {
     decoded(text).is_some_and(|value| value.as_str().is_some_and(|key| key.trim() == KEY))
 }
 
-/// The mask for a scalar. What is no JSON gets a mask that is none either, so that no body becomes
+/// The mask for a value. What is no JSON gets a mask that is none either, so that no body becomes
 /// readable by it.
-fn masked_scalar(scalar: &[u8]) -> String {
-    if decoded(scalar).is_some() { format!("\"{MASK}\"") } else { MASK.to_owned() }
+fn masked_value(value: &[u8]) -> String {
+    if decoded(value).is_some() { format!("\"{MASK}\"") } else { MASK.to_owned() }
 }
 
 /// A piece of JSON as [`super::read`] would read it.
@@ -99,10 +96,16 @@ fn colon_len(bytes: &[u8]) -> usize {
     bytes.iter().position(|b| !b.is_ascii_whitespace() && *b != b':').unwrap_or(bytes.len())
 }
 
-/// How many bytes the JSON scalar at the beginning takes, its quotes included.
-fn scalar_len(value: &[u8]) -> usize {
+/// How many bytes the JSON value at the beginning takes, its quotes or brackets included; a list or
+/// an object that is broken takes all that follows.
+fn value_len(value: &[u8]) -> usize {
     if value.starts_with(b"\"") {
         return text_len(value);
+    }
+    if value.starts_with(b"[") || value.starts_with(b"{") {
+        let mut values = Deserializer::from_slice(value).into_iter::<IgnoredAny>();
+        let whole = matches!(values.next(), Some(Ok(_)));
+        return if whole { values.byte_offset() } else { value.len() };
     }
     let is_end = |b: &u8| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace();
     value.iter().position(is_end).unwrap_or(value.len())
@@ -144,6 +147,11 @@ mod tests {
             r#"{"secret_key" : "masked" ,"x":1}"#
         );
         assert_eq!(masked(r#"{"secret_key":12,"x":1}"#), r#"{"secret_key":"masked","x":1}"#);
+        assert_eq!(
+            masked(r#"{"secret_key":["a",{"b":1}] ,"x":1}"#),
+            r#"{"secret_key":"masked" ,"x":1}"#
+        );
+        assert_eq!(masked(r#"{"secret_key":["a","x":1}"#), r#"{"secret_key":masked"#);
         assert_eq!(masked(r#"{"x":"secret_key"}"#), r#"{"x":"secret_key"}"#);
         assert_eq!(masked(r#"{"secret_key":"cut off"#), r#"{"secret_key":masked"#);
     }

@@ -22,6 +22,7 @@ on_both_databases! {
             "connection": {
                 "state": "waiting_for_first_webhook", "last_webhook_at": null, "next_step": next,
             },
+            "created_at": app.clock.now(),
         }));
     }
 

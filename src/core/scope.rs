@@ -1,11 +1,9 @@
-//! What a key may do, as an order and as types that a handler's signature names.
+//! What a key may do, as an order.
 
 use serde::{Deserialize, Serialize};
 
 /// What a key may do; each contains those before it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look at everything but bodies.
@@ -33,6 +31,12 @@ impl Scope {
         }
     }
 
+    /// The scope that a word names; `None` where it names none.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+
     /// The scopes in words that are separated by spaces; words that are none are passed over.
     #[must_use]
     pub fn all_in(words: &str) -> Vec<Self> {
@@ -54,20 +58,3 @@ impl Scope {
         words.join(" ")
     }
 }
-
-/// A scope as a type, so that a handler's signature says what it asks for.
-pub trait Needs {
-    /// The scope.
-    const SCOPE: Scope;
-}
-
-macro_rules! needs {
-    ($($name:ident)*) => {$(
-        #[doc = concat!("Asks for the scope `", stringify!($name), "`.")]
-        pub struct $name;
-        impl Needs for $name {
-            const SCOPE: Scope = Scope::$name;
-        }
-    )*};
-}
-needs!(Read Support Manage Admin);
