@@ -1,5 +1,6 @@
 //! The composition root: puts the rooms together, starts what runs, stops it in order.
 
+use crate::api::stream;
 use crate::clock::Clock;
 use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
 
 /// How long the head of a request may take to arrive.
 const REQUEST_HEAD_SECONDS_MAX: u64 = 10;
@@ -40,6 +42,9 @@ struct Parts {
     remembered_keys: Remembered,
     probe: Probe,
     inline_members_max: i64,
+    streams: stream::Room,
+    heartbeat: Duration,
+    closing: watch::Sender<bool>,
 }
 
 impl App {
@@ -91,6 +96,21 @@ impl App {
     /// How many members a write computes again before it answers; with more it answers 202 at once.
     pub fn inline_members_max(&self) -> i64 {
         self.0.inline_members_max
+    }
+
+    /// The room for streams of feeds.
+    pub fn streams(&self) -> &stream::Room {
+        &self.0.streams
+    }
+
+    /// How long a stream is silent before a line tells that it still lives.
+    pub fn heartbeat(&self) -> Duration {
+        self.0.heartbeat
+    }
+
+    /// Turns true when the program begins to stop: whoever streams ends.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.0.closing.subscribe()
     }
 
     /// Looks at a site, on one snapshot.
@@ -160,6 +180,7 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
         batch_timers_max: settings.flow.batch_timers_max,
         batch_purchases_max: settings.flow.batch_purchases_max,
         poll_ms: settings.flow.poll_ms,
+        feed_kept_days: Some(settings.feed.kept_days).filter(|days| *days > 0),
     };
     Ok(Arc::new(Flow::new(store, clock, sealer, limits)))
 }
@@ -189,6 +210,9 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         remembered_keys: Remembered::default(),
         probe: Probe::default(),
         inline_members_max: i64::from(settings.flow.inline_members_max),
+        streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
+        heartbeat: Duration::from_secs(settings.feed.heartbeat_seconds),
+        closing: watch::Sender::new(false),
     }));
     let stopping = Arc::new(AtomicBool::new(false));
     let mut threads = vec![committer];
@@ -298,6 +322,7 @@ impl Running {
         let serving = actix_web::rt::spawn(self.server);
         stop.await;
         tracing::info!("stopping: what is in flight is finished first");
+        self.app.0.closing.send_replace(true);
         handle.stop(true).await;
         serving.await.map_err(std::io::Error::other)??;
         self.stopping.store(true, Ordering::SeqCst);

@@ -52,6 +52,8 @@ pub struct Settings {
     pub intake: Intake,
     /// Limits of the way from the commit to access and pushes.
     pub flow: Flow,
+    /// How long the feed of changes is kept.
+    pub feed: Feed,
     /// What is written to stderr.
     pub log: Log,
 }
@@ -152,6 +154,16 @@ pub struct Flow {
     pub poll_ms: u64,
     /// Members that a write of the API recomputes before it answers.
     pub inline_members_max: u32,
+}
+
+/// The feed of changes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Days that a change is kept; 0 keeps it for ever.
+    pub kept_days: u32,
+    /// Seconds of silence after which a stream of the feed says that it still lives.
+    pub heartbeat_seconds: u64,
 }
 
 /// What is written to stderr.

@@ -13,7 +13,7 @@ use crate::secrets::SecretError;
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
-use crate::store::{Result as Stored, StoreError, webhooks};
+use crate::store::{Result as Stored, StoreError, disposal, webhooks};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
@@ -166,15 +166,17 @@ pub async fn create(
     let made = app.blocking(move |app| {
         let mut site = first_start::new_site(&id, &name, app.clock().now());
         site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
-        let made = app.store().write(|conn| {
+        app.store().write(|conn| {
+            let there = "There is a site with this id already. Choose another id.";
+            let going = "A site with this id is still being deleted. Try again in a few minutes.";
+            if disposal::is_being_removed(conn, &site.id)? {
+                return Err(Problem::conflict(going));
+            }
             if sites::get(conn, &site.id)?.is_some() {
-                return Ok(None);
+                return Err(Problem::conflict(there));
             }
             first_start::make_site(conn, app.sealer(), &site)?;
-            view(conn, app, &site).map(Some)
-        })?;
-        made.ok_or_else(|| {
-            Problem::conflict("There is a site with this id already. Choose another id.")
+            Ok(view(conn, app, &site)?)
         })
     });
     let made = made.await?;
@@ -240,6 +242,40 @@ pub async fn edit(
             .json(&edited));
     }
     Ok(HttpResponse::Accepted().json(&edited))
+}
+
+/// What has to be written out before a site is deleted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    confirm: String,
+}
+
+/// `DELETE /sites/{site}?confirm={site}`: with everything that belongs to it.
+pub async fn remove(
+    app: web::Data<App>,
+    _: Auth<Admin>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: Query<Confirmation>,
+) -> Result<HttpResponse, Problem> {
+    if query.0.confirm != *id {
+        let detail = "confirm must be the id of the site: all that belongs to it is deleted.";
+        return Err(Problem::malformed(detail));
+    }
+    let if_match = IfMatch::of(&request);
+    let removed = app.blocking(move |app| {
+        app.change(&id, |conn, bench| {
+            if_match.check(&view(conn, app, &bench.site)?)?;
+            Ok(disposal::delete_site(conn, &id, bench.at)?)
+        })?;
+        app.intake().forget_doors();
+        app.remembered_keys().forget();
+        app.flow().tidy_soon();
+        Ok(())
+    });
+    removed.await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Looks at everything that is to change, before anything does.

@@ -35,11 +35,14 @@ impl Flow {
                 }
             }
         }
-        failed.map_or(Ok(worked), Err)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(worked || self.tidy()?),
+        }
     }
 
     /// Takes a site for one worker of this process; `None` while another one has it.
-    fn take(&self, site_id: &str) -> Option<Taken<'_>> {
+    pub(super) fn take(&self, site_id: &str) -> Option<Taken<'_>> {
         let new = locked(&self.taken).insert(site_id.to_owned());
         new.then(|| Taken { taken: &self.taken, site_id: site_id.to_owned() })
     }
@@ -171,7 +174,7 @@ impl Flow {
 }
 
 /// A site that a worker of this process is at, until it is dropped.
-struct Taken<'a> {
+pub(super) struct Taken<'a> {
     taken: &'a Mutex<HashSet<String>>,
     site_id: String,
 }

@@ -46,6 +46,8 @@ pub(super) const KEYS: &[Key] = &[
     key("flow.batch_purchases_max", Kind::Whole(1)),
     key("flow.poll_ms", Kind::Whole(1)),
     key("flow.inline_members_max", Kind::Whole(1)),
+    key("feed.kept_days", Kind::Whole(0)),
+    key("feed.heartbeat_seconds", Kind::Whole(1)),
     key("log.level", Kind::Text),
     key("log.format", Kind::Text),
 ];

@@ -24,6 +24,8 @@ mod products;
 mod raw;
 mod recomputes;
 mod sites;
+mod sites_deleted;
+mod stream;
 mod sweep;
 mod webhooks;
 
