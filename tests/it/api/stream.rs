@@ -21,7 +21,7 @@ impl Listener {
         let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
         write!(
             stream,
-            "GET {SITE}/changes{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
+            "GET {SITE}/changes{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
              Accept: text/event-stream\r\n{last}\r\n"
         )
         .expect("asked");
