@@ -5,17 +5,20 @@ use crate::clock::Clock;
 use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
 use crate::intake::{self, Intake};
+use crate::metrics::Metrics;
 use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::conn::Conn;
-use crate::web::auth::Remembered;
+use crate::web::auth::{Remembered, authenticate};
 use crate::web::health::{self, Probe};
+use crate::web::metrics::{self, Looked};
 use crate::web::problem::Problem;
 use crate::{api, first_start};
-use actix_web::dev::{Server, Service, ServiceResponse};
+use actix_web::dev::{HttpServiceFactory, Server, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, HttpServer, Resource, ResponseError, web};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
@@ -27,6 +30,8 @@ use tokio::sync::{Semaphore, watch};
 
 /// How long the head of a request may take to arrive.
 const REQUEST_HEAD_SECONDS_MAX: u64 = 10;
+/// How many connections the address of `/metrics` serves.
+const METRICS_CONNECTIONS_MAX: usize = 32;
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -41,6 +46,7 @@ struct Parts {
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
     probe: Probe,
+    looked: Looked,
     inline_members_max: i64,
     streams: stream::Room,
     heartbeat: Duration,
@@ -91,6 +97,16 @@ impl App {
     /// What the latest readiness probe found.
     pub fn probe(&self) -> &Probe {
         &self.0.probe
+    }
+
+    /// What is counted and timed.
+    pub fn metrics(&self) -> &Metrics {
+        self.0.flow.metrics()
+    }
+
+    /// What the latest look into the database for `/metrics` found.
+    pub fn looked(&self) -> &Looked {
+        &self.0.looked
     }
 
     /// How many members a write computes again before it answers; with more it answers 202 at once.
@@ -151,9 +167,12 @@ pub struct Running {
     pub app: App,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where `/metrics` is alone; `None` where it is on the main address.
+    pub metrics_address: Option<SocketAddr>,
     /// What the first start made; `None` on every later one.
     pub first: Option<first_start::Made>,
     server: Server,
+    metrics_server: Option<Server>,
     threads: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -182,17 +201,18 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
         poll_ms: settings.flow.poll_ms,
         feed_kept_days: Some(settings.feed.kept_days).filter(|days| *days > 0),
     };
-    Ok(Arc::new(Flow::new(store, clock, sealer, limits)))
+    Ok(Arc::new(Flow::new(store, clock, sealer, Metrics::new()?, limits)))
 }
 
 /// Starts everything; answers when it listens.
 pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> {
     let flow = open(settings, options.clock.clone())?;
     // Before anything is made that is shown only once: a first start often meets a port in use.
-    let listener = TcpListener::bind(settings.server.bind).map_err(|error| {
-        anyhow::anyhow!("cannot listen on {}: {error}; set server.bind", settings.server.bind)
-    })?;
+    let listener = listen(settings.server.bind, "server.bind")?;
     let address = listener.local_addr()?;
+    let bind = settings.metrics.bind;
+    let metrics_listener = bind.map(|bind| listen(bind, "metrics.bind")).transpose()?;
+    let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let first = first_start::make(&flow, settings)?;
     let limits = intake::Limits {
         queue_rows_max: settings.intake.queue_rows_max,
@@ -209,6 +229,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: Remembered::default(),
         probe: Probe::default(),
+        looked: Looked::default(),
         inline_members_max: i64::from(settings.flow.inline_members_max),
         streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         heartbeat: Duration::from_secs(settings.feed.heartbeat_seconds),
@@ -223,10 +244,39 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
     }
     let server = serve(app.clone(), listener, settings)?;
-    Ok(Running { app, address, first, server, threads, stopping })
+    let serve_alone = |listener| serve_metrics(app.clone(), listener);
+    let metrics_server = metrics_listener.map(serve_alone).transpose()?;
+    let running =
+        Running { app, address, metrics_address, first, server, metrics_server, threads, stopping };
+    Ok(running)
+}
+
+/// Listens on an address that a setting names.
+fn listen(bind: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(bind)
+        .map_err(|error| anyhow::anyhow!("cannot listen on {bind}: {error}; set {setting}"))
+}
+
+/// `/metrics` alone, without a key: whoever reaches the address may read it.
+fn serve_metrics(app: App, listener: TcpListener) -> anyhow::Result<Server> {
+    let data = web::Data::new(app);
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(data.clone())
+            .service(resource("/metrics", "GET").get(metrics::without_key))
+            .default_service(web::route().to(no_such_page))
+    });
+    let server = server
+        .workers(1)
+        .max_connections(METRICS_CONNECTIONS_MAX)
+        .client_request_timeout(Duration::from_secs(REQUEST_HEAD_SECONDS_MAX))
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result<Server> {
+    let metrics_here = settings.metrics.bind.is_none();
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
         actix_web::App::new()
@@ -237,12 +287,15 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
                     request.head_mut().method = Method::GET;
                 }
                 let refused = nul_fault(request.path(), request.query_string());
-                let began = std::time::Instant::now();
+                let asked = Asked::of(&request);
                 let answer = refused.map_or_else(|| Ok(service.call(request)), Err);
                 async move {
-                    let answer = answer?.await?;
-                    note(&answer, began.elapsed());
-                    Ok(answer)
+                    let answer = match answer {
+                        Ok(answer) => answer.await,
+                        Err(refused) => Err(refused.into()),
+                    };
+                    asked.note(&answer);
+                    answer
                 }
             })
             .service(resource("/", "GET, HEAD").get(welcome))
@@ -254,6 +307,11 @@ fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result
                     .post(intake::receive),
             )
             .configure(api::routes)
+            .configure(|config| {
+                if metrics_here {
+                    config.service(metrics_route());
+                }
+            })
             .default_service(web::route().to(no_such_page))
     });
     let workers = or_cores(settings.server.workers);
@@ -286,13 +344,34 @@ fn nul_fault(path: &str, query: &str) -> Option<Problem> {
     query.contains("%00").then(|| Problem::malformed(detail))
 }
 
-/// One line a request, by its route: the path itself may hold a token or an address.
-fn note(answer: &ServiceResponse, took: Duration) {
-    let request = answer.request();
-    let route = request.match_pattern().unwrap_or_default();
-    let status = answer.status().as_u16();
-    let micros = took.as_micros();
-    tracing::debug!(method = %request.method(), route, status, micros, "answered");
+/// What was asked for, to be noted when it is answered.
+struct Asked {
+    app: Option<web::Data<App>>,
+    /// The pattern of the route: the path itself may hold a token or an address.
+    route: Option<String>,
+    method: Method,
+    began: std::time::Instant,
+}
+
+impl Asked {
+    fn of(request: &ServiceRequest) -> Self {
+        let (app, route) = (request.app_data().cloned(), request.match_pattern());
+        Self { app, route, method: request.method().clone(), began: std::time::Instant::now() }
+    }
+
+    /// One line a request, and one count.
+    fn note(&self, answer: &Result<ServiceResponse, actix_web::Error>) {
+        let status = match answer {
+            Ok(answer) => answer.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        let (status, micros) = (status.as_u16(), self.began.elapsed().as_micros());
+        let route = self.route.as_deref();
+        if let Some(app) = &self.app {
+            app.metrics().answered(route, self.method.as_str(), status);
+        }
+        tracing::debug!(method = %self.method, route, status, micros, "answered");
+    }
 }
 
 /// A resource that answers every method it does not take with those that it takes. They stand
@@ -304,6 +383,11 @@ pub fn resource(path: &str, allow: &'static str) -> Resource {
         answer
     };
     web::resource(path).default_service(web::route().to(refuse))
+}
+
+/// `/metrics` on the main address, for a key with the scope `read`.
+fn metrics_route() -> impl HttpServiceFactory {
+    resource("/metrics", "GET, HEAD").get(metrics::with_key).wrap(from_fn(authenticate))
 }
 
 /// Somebody opened the address in a browser.
@@ -320,11 +404,19 @@ impl Running {
     pub async fn until(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
+        let metrics = self.metrics_server.map(|server| {
+            let handle = server.handle();
+            (handle, actix_web::rt::spawn(server))
+        });
         stop.await;
         tracing::info!("stopping: what is in flight is finished first");
         self.app.0.closing.send_replace(true);
         handle.stop(true).await;
         serving.await.map_err(std::io::Error::other)??;
+        if let Some((handle, serving)) = metrics {
+            handle.stop(true).await;
+            serving.await.map_err(std::io::Error::other)??;
+        }
         self.stopping.store(true, Ordering::SeqCst);
         self.app.flow().wake();
         // The committer ends with the last handle on the intake's queue.

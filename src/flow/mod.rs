@@ -25,6 +25,7 @@ pub(crate) use record::Dossier;
 use crate::clock::Clock;
 use crate::core::Instant;
 use crate::core::stretch::earlier;
+use crate::metrics::Metrics;
 use crate::secrets::Sealer;
 use crate::store::conn::Conn;
 use crate::store::sites::{Busy, Site};
@@ -68,6 +69,7 @@ pub struct Flow {
     store: Store,
     clock: Clock,
     sealer: Sealer,
+    metrics: Metrics,
     limits: Limits,
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (i64, Arc<RuleBook>)>>,
@@ -83,11 +85,18 @@ pub struct Flow {
 impl Flow {
     /// Puts a flow together; nothing runs until [`Flow::run`].
     #[must_use]
-    pub fn new(store: Store, clock: Clock, sealer: Sealer, limits: Limits) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        sealer: Sealer,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Self {
         Self {
             store,
             clock,
             sealer,
+            metrics,
             limits,
             books: Mutex::default(),
             taken: Mutex::default(),
@@ -237,6 +246,11 @@ impl Flow {
     /// The store, for reads that are no part of the flow.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is counted and timed.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The clock that everything goes by.

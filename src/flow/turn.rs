@@ -1,7 +1,9 @@
 //! One turn of a worker: a batch of each kind for each site that has something due.
 
+use super::settle::Bench;
 use super::{Flow, locked, process, recompute, timers};
 use crate::core::{Instant, schedule};
+use crate::metrics::Work;
 use crate::store::conn::Conn;
 use crate::store::sites::{self, Busy};
 use crate::store::webhooks;
@@ -72,15 +74,15 @@ impl Flow {
     /// tried alone, so that one keeps no other from their end.
     fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_timers_max);
-        let batch = self.enabled_under_lock(site_id, busy, |conn, bench| {
+        let batch = self.batch(Work::Timers, site_id, busy, |conn, bench| {
             timers::fire(conn, bench, until, limit)
         });
         let Err(error) = batch else {
             return Ok(batch?.is_some_and(|fired| fired > 0));
         };
         for member in self.store.read(|conn| members::due(conn, site_id, until, limit))? {
-            let alone = self.enabled_under_lock(site_id, busy, |conn, bench| {
-                timers::fire_one(conn, bench, &member)
+            let alone = self.batch(Work::Timers, site_id, busy, |conn, bench| {
+                timers::fire_one(conn, bench, &member).map(|()| 1)
             });
             if let Err(error) = alone {
                 let member_id = &member.id;
@@ -93,10 +95,13 @@ impl Flow {
     /// Works one batch of a recompute; answers whether there was one.
     pub fn recompute_batch(&self, site_id: &str, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_purchases_max);
-        let worked = self.enabled_under_lock(site_id, busy, |conn, bench| {
-            recompute::batch(conn, bench, limit)
+        let mut open = false;
+        self.batch(Work::Recompute, site_id, busy, |conn, bench| {
+            let held = recompute::batch(conn, bench, limit)?;
+            open = held.is_some();
+            Ok(held.unwrap_or(0))
         })?;
-        Ok(worked.unwrap_or(false))
+        Ok(open)
     }
 
     /// Applies a batch of the webhooks that were due by an instant; answers whether the site was to be
@@ -157,19 +162,43 @@ impl Flow {
         busy: Busy,
     ) -> Result<bool, String> {
         let work = || {
-            self.enabled_under_lock(site_id, busy, |conn, bench| {
+            self.batch(Work::Webhooks, site_id, busy, |conn, bench| {
                 bench.at = at.unwrap_or(bench.at);
                 // Read under the lock: another process may have applied them meanwhile.
                 let due = webhooks::load(conn, site_id, ids)?;
-                let due = due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
-                process::apply(conn, &self.sealer, bench, due)
+                let due: Vec<webhooks::Due> =
+                    due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
+                let held = due.len();
+                process::apply(conn, &self.sealer, bench, due).map(|()| held)
             })
         };
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(applied)) => Ok(applied.is_some()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("a panic; the log says where".to_owned()),
+            Err(_) => {
+                self.metrics.failed(Work::Webhooks);
+                Err("a panic; the log says where".to_owned())
+            }
         }
+    }
+
+    /// Works one batch as [`Flow::enabled_under_lock`] and notes how it went; `run` answers how many
+    /// things the batch held. A batch that found nothing to do is not noted.
+    fn batch(
+        &self,
+        work: Work,
+        site_id: &str,
+        busy: Busy,
+        run: impl FnOnce(&mut Conn, &mut Bench) -> Result<usize>,
+    ) -> Result<Option<usize>> {
+        let began = std::time::Instant::now();
+        let done = self.enabled_under_lock(site_id, busy, run);
+        match &done {
+            Ok(Some(held @ 1..)) => self.metrics.worked(work, *held, began.elapsed()),
+            Ok(_) => {}
+            Err(_) => self.metrics.failed(work),
+        }
+        done
     }
 }
 

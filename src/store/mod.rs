@@ -16,6 +16,7 @@ pub mod recomputes;
 pub mod rules;
 mod schema;
 pub mod sites;
+pub mod standing;
 pub mod webhooks;
 
 use crate::core::Instant;

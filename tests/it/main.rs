@@ -16,6 +16,7 @@ mod crash;
 mod failures;
 mod flow_agrees;
 mod house;
+mod metrics;
 mod model;
 mod orders;
 mod store;

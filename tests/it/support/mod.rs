@@ -68,6 +68,8 @@ pub struct TestApp {
     pub app: App,
     /// The test's own clock.
     pub clock: Clock,
+    /// Where `/metrics` is alone, with its scheme; `None` where it is on the main address.
+    pub metrics: Option<String>,
     base: String,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -105,18 +107,20 @@ impl TestApp {
         let server = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
                 let running = app::start(&settings, &options).expect("started");
-                tell.send((running.app.clone(), running.address)).expect("told");
+                tell.send((running.app.clone(), running.address, running.metrics_address))
+                    .expect("told");
                 let stopped = async { drop(stopped.await) };
                 running.until(stopped).await.expect("stopped");
             });
         });
-        let (app, address) = told.recv().expect("running");
+        let (app, address, metrics) = told.recv().expect("running");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self {
             app,
             clock,
+            metrics: metrics.map(|address| format!("http://{address}")),
             base: format!("http://{address}"),
             client,
             runtime,
@@ -200,6 +204,11 @@ impl TestApp {
     ) -> Reply {
         let method = method.parse().expect("a method");
         self.send(edit(self.client.request(method, format!("{}{path}", self.base))))
+    }
+
+    /// Asks another address of the program, without a key.
+    pub fn get_from(&self, base: &str, path: &str) -> Reply {
+        self.send(self.client.get(format!("{base}{path}")))
     }
 
     fn send(&self, request: reqwest::RequestBuilder) -> Reply {
