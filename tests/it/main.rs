@@ -18,6 +18,7 @@ mod flow_agrees;
 mod house;
 mod model;
 mod orders;
+mod replicas;
 mod store;
 mod support;
 mod timers;
