@@ -185,7 +185,8 @@ pub struct Options {
 pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
     let sealer = first_start::sealer(settings)?;
     let url = settings.database.url.expose_secret();
-    let store = Store::open(url, settings.database.connections_max)?;
+    let store = Store::open(url, settings.database.connections_max)?
+        .with_lease(settings.database.lease_seconds);
     for migration in store.migrate()? {
         tracing::info!(migration, "the database was brought up to date");
     }

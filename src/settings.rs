@@ -97,6 +97,8 @@ pub struct Database {
     pub url: SecretString,
     /// Open connections to PostgreSQL, or readers of SQLite.
     pub connections_max: u32,
+    /// Seconds that a process which has stopped keeps its locks on PostgreSQL.
+    pub lease_seconds: u32,
 }
 
 /// Access for automation.

@@ -38,6 +38,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// The shortest pause before the loop looks again by itself: an end that is due is not always to be
+/// had, as another process may be at its site.
+const AGAIN_MIN: Duration = Duration::from_millis(20);
+
 /// How large batches may grow.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -128,7 +132,7 @@ impl Flow {
                 }
             }
             let longest = Duration::from_millis(self.limits.poll_ms);
-            let wait = self.until_next_end().map_or(longest, |end| end.min(longest));
+            let wait = self.until_next_end().map_or(longest, |end| end.max(AGAIN_MIN).min(longest));
             heard = self.bell.wait(heard, wait);
         }
     }

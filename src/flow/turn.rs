@@ -118,18 +118,18 @@ impl Flow {
         self.apply(site_id, due, None, Busy::Wait).map(drop)
     }
 
-    /// Applies some webhooks, as of an instant that no end has passed yet. When the batch fails,
-    /// each is tried alone, and what fails alone is noted as failed and tried again later.
+    /// Applies some webhooks that were due by an instant. When the batch fails, each is tried alone,
+    /// and what fails alone is noted as failed and tried again later.
     fn apply(
         &self,
         site_id: &str,
         due: Vec<webhooks::Due>,
-        at: Option<Instant>,
+        until: Option<Instant>,
         busy: Busy,
     ) -> Result<bool> {
         let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
         let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
-        let reason = match self.attempt(site_id, &all, at, busy) {
+        let reason = match self.attempt(site_id, &all, until, busy) {
             Ok(had) => return Ok(had),
             Err(reason) => reason,
         };
@@ -141,7 +141,7 @@ impl Flow {
             );
         }
         for (id, attempts) in ids {
-            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), at, busy) {
+            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), until, busy) {
                 tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
                 let attempts = attempts.saturating_add(1);
                 let next = schedule::next_attempt_at(self.clock.now(), attempts.unsigned_abs());
@@ -158,12 +158,12 @@ impl Flow {
         &self,
         site_id: &str,
         ids: &[String],
-        at: Option<Instant>,
+        until: Option<Instant>,
         busy: Busy,
     ) -> Result<bool, String> {
         let work = || {
             self.batch(Work::Webhooks, site_id, busy, |conn, bench| {
-                bench.at = at.unwrap_or(bench.at);
+                bench.at = as_of(conn, bench, until)?;
                 // Read under the lock: another process may have applied them meanwhile.
                 let due = webhooks::load(conn, site_id, ids)?;
                 let due: Vec<webhooks::Due> =
@@ -200,6 +200,16 @@ impl Flow {
         }
         done
     }
+}
+
+/// The instant as of which webhooks that were due by another are answered: now, but before the next
+/// end, which has its own. It is read under the lock: whoever slept since they looked for work would
+/// answer as of an instant that is over, and record again what another process has ended since.
+fn as_of(conn: &mut Conn, bench: &Bench, until: Option<Instant>) -> Result<Instant> {
+    let Some(until) = until else { return Ok(bench.at) };
+    let end = members::next_due_at(conn, &bench.site.id)?;
+    let end = end.filter(|end| until < *end && *end <= bench.at);
+    Ok(end.map_or(bench.at, |end| end - TimeDelta::microseconds(1)))
 }
 
 /// A site that a worker of this process is at, until it is dropped.

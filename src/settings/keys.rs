@@ -33,6 +33,7 @@ pub(super) const KEYS: &[Key] = &[
     key("metrics.bind", Kind::Text),
     key("database.url", Kind::Secret),
     key("database.connections_max", Kind::Whole(1)),
+    key("database.lease_seconds", Kind::Whole(1)),
     key("admin.key", Kind::Secret),
     key("secrets.key", Kind::Secret),
     key("egress.allow", Kind::List),

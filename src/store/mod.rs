@@ -81,6 +81,12 @@ impl Store {
         Ok(Self { connections })
     }
 
+    /// The same database; a transaction that writes may stand still for so many seconds.
+    #[must_use]
+    pub fn with_lease(self, seconds: u32) -> Self {
+        Self { connections: self.connections.with_lease(seconds) }
+    }
+
     /// Brings the schema up to date; answers the names of the migrations that were run.
     pub fn migrate(&self) -> Result<Vec<String>> {
         migrate::run(&self.connections)

@@ -120,10 +120,13 @@ pub enum Busy {
 
 /// A site, locked until the end of the transaction: whatever changes a site's access does so under
 /// this lock, one at a time. SQLite's one writer is the lock, and is waited for either way.
+///
+/// PostgreSQL's lock leaves the key alone: rows that refer to the site may come meanwhile, so that
+/// intake waits for no batch, nor for a process that has stopped in one.
 pub fn lock(conn: &mut Conn, id: &str, busy: Busy) -> Result<Option<Site>> {
     let row: Option<Row> = match conn {
         Conn::Postgres(c) => {
-            let site = standing().find(id).select(Row::as_select()).for_update();
+            let site = standing().find(id).select(Row::as_select()).for_no_key_update();
             match busy {
                 Busy::Wait => site.first(c).optional()?,
                 Busy::Skip => site.skip_locked().first(c).optional()?,

@@ -19,6 +19,7 @@ mod house;
 mod metrics;
 mod model;
 mod orders;
+mod replicas;
 mod store;
 mod support;
 mod timers;

@@ -62,6 +62,12 @@ pub fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
 }
 
+/// A client that trusts no connection that the server may have closed since, after a long pause.
+fn client() -> reqwest::Client {
+    let idle_max = std::time::Duration::from_secs(2);
+    reqwest::Client::builder().no_proxy().pool_idle_timeout(idle_max).build().expect("a client")
+}
+
 /// A Latchkey that runs inside the test.
 pub struct TestApp {
     /// The parts.
@@ -116,7 +122,7 @@ impl TestApp {
         let (app, address, metrics) = told.recv().expect("running");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = client();
         Self {
             app,
             clock,
