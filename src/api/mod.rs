@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod connection;
 mod hooks;
 pub mod keys;
 mod levels;

@@ -1,5 +1,6 @@
 //! Sites.
 
+use super::connection::{Connection, connection};
 use super::recomputes::{is_finished, work};
 use super::views::RecomputeView;
 use crate::app::App;
@@ -13,7 +14,7 @@ use crate::secrets::SecretError;
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
-use crate::store::{Result as Stored, StoreError, disposal, webhooks};
+use crate::store::{Result as Stored, StoreError, disposal};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
@@ -47,26 +48,7 @@ impl Resource for SiteView {
     }
 }
 
-/// Whether Kartra talks to the site.
-#[derive(Debug, Serialize)]
-struct Connection {
-    state: &'static str,
-    last_webhook_at: Option<Instant>,
-    next_step: &'static str,
-}
-
 fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
-    let last_webhook_at = webhooks::last_received_at(conn, &site.id)?;
-    let (state, next_step) = match (site.enabled, last_webhook_at) {
-        (false, _) => {
-            ("disabled", "Webhooks are stored and not applied. Enable the site to catch up.")
-        }
-        (true, None) => (
-            "waiting_for_first_webhook",
-            "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then make a test purchase.",
-        ),
-        (true, Some(_)) => ("receiving", "Map the products that were discovered to levels."),
-    };
     Ok(SiteView {
         id: site.id.clone(),
         name: site.name.clone(),
@@ -75,7 +57,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         webhook_url: webhook_url(conn, app.sealer(), app.base_url(), &site.id)?,
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
-        connection: Connection { state, last_webhook_at, next_step },
+        connection: connection(conn, site, app.clock().now())?,
         created_at: site.created_at,
     })
 }

@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod conn;
+pub mod connection;
 pub mod disposal;
 pub mod events;
 pub mod keys;

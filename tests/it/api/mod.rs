@@ -7,6 +7,7 @@ mod blocks;
 mod bodies;
 mod changes;
 mod concurrency;
+mod connection;
 mod grants;
 mod health;
 mod hooks;
