@@ -230,7 +230,7 @@ pub async fn edit(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
-    confirm: String,
+    confirm: Option<String>,
 }
 
 /// `DELETE /sites/{site}?confirm={site}`: with everything that belongs to it.
@@ -241,13 +241,14 @@ pub async fn remove(
     id: web::Path<String>,
     query: Query<Confirmation>,
 ) -> Result<HttpResponse, Problem> {
-    if query.0.confirm != *id {
-        let detail = "confirm must be the id of the site: all that belongs to it is deleted.";
-        return Err(Problem::malformed(detail));
-    }
     let if_match = IfMatch::of(&request);
     let removed = app.blocking(move |app| {
         app.change(&id, |conn, bench| {
+            if query.0.confirm.as_ref() != Some(&bench.site.id) {
+                let detail =
+                    "confirm must be the id of the site: all that belongs to it is deleted.";
+                return Err(Problem::malformed(detail));
+            }
             if_match.check(&view(conn, app, &bench.site)?)?;
             Ok(disposal::delete_site(conn, &id, bench.at)?)
         })?;

@@ -1,7 +1,7 @@
 //! The feed as Server-Sent Events, and what it no longer keeps.
 
 use super::bodies::sale;
-use super::{SITE, applied, each, gold, items, problem, raw};
+use super::{SITE, applied, each, gold, items, problem, raw, with_settings};
 use crate::on_both_databases;
 use crate::support::{ADMIN_KEY, Database, TestApp};
 use chrono::TimeDelta;
@@ -109,27 +109,6 @@ on_both_databases! {
         of_site.hears_the_end();
     }
 
-    fn what_has_aged_out_is_gone_and_is_said_to_be(app: &TestApp) {
-        gold(app);
-        buys(app, 1);
-        buys(app, 2);
-        app.at(app.clock.now() + TimeDelta::days(400));
-        assert_eq!(app.changes().len(), 2, "kept to the day");
-        app.at(app.clock.now() + TimeDelta::minutes(2));
-        buys(app, 3);
-        assert_eq!(each(&app.changes(), "id"), ["3"], "whoever names no position gets what there is");
-        problem(&app.get(&format!("{SITE}/changes?after=0")), 410, "gone");
-        problem(&app.get(&format!("{SITE}/changes?after=1")), 410, "gone");
-        let on = items(&app.get(&format!("{SITE}/changes?after=2")));
-        assert_eq!(each(&on, "id"), ["3"], "who has read up to there has missed nothing");
-        let stale = app.request("GET", &format!("{SITE}/changes"), |request| {
-            let request = request.bearer_auth(ADMIN_KEY).header("accept", "text/event-stream");
-            request.header("last-event-id", "1")
-        });
-        problem(&stale, 410, "gone");
-        assert_eq!(Listener::new(app, ADMIN_KEY, "", Some(2)).event().0, 3);
-    }
-
     fn a_stream_that_cannot_be_is_refused(app: &TestApp) {
         let ask = |path: &str, last: Option<&'static str>| {
             app.request("GET", path, |request| {
@@ -154,4 +133,32 @@ fn a_silent_stream_says_that_it_lives_and_a_stop_ends_it() {
     assert_eq!(listener.until(": "), "still here");
     drop(app);
     listener.hears_the_end();
+}
+
+#[test]
+fn what_has_aged_out_is_gone_and_is_said_to_be() {
+    with_settings(&[("feed.kept_days", "400")], |app| {
+        gold(app);
+        buys(app, 1);
+        buys(app, 2);
+        app.at(app.clock.now() + TimeDelta::days(400));
+        assert_eq!(app.changes().len(), 2, "kept to the day");
+        app.at(app.clock.now() + TimeDelta::minutes(2));
+        buys(app, 3);
+        assert_eq!(
+            each(&app.changes(), "id"),
+            ["3"],
+            "whoever names no position gets what there is"
+        );
+        problem(&app.get(&format!("{SITE}/changes?after=0")), 410, "gone");
+        problem(&app.get(&format!("{SITE}/changes?after=1")), 410, "gone");
+        let on = items(&app.get(&format!("{SITE}/changes?after=2")));
+        assert_eq!(each(&on, "id"), ["3"], "who has read up to there has missed nothing");
+        let stale = app.request("GET", &format!("{SITE}/changes"), |request| {
+            let request = request.bearer_auth(ADMIN_KEY).header("accept", "text/event-stream");
+            request.header("last-event-id", "1")
+        });
+        problem(&stale, 410, "gone");
+        assert_eq!(Listener::new(app, ADMIN_KEY, "", Some(2)).event().0, 3);
+    });
 }

@@ -102,6 +102,8 @@ impl TestApp {
             ("server.bind".into(), "127.0.0.1:0".into()),
             ("server.workers".into(), "1".into()),
             ("admin.key".into(), ADMIN_KEY.into()),
+            // A test jumps through the years, and looks at all that happened.
+            ("feed.kept_days".into(), "0".into()),
         ];
         overrides.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let no_file = data.path().join("no-such-file.toml");
