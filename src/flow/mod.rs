@@ -18,6 +18,7 @@ mod record;
 pub mod settle;
 mod timers;
 mod turn;
+mod turns;
 
 pub(crate) use record::Dossier;
 
@@ -30,10 +31,11 @@ use crate::store::sites::Busy;
 use crate::store::{Result, Store, StoreError, members, rules, sites};
 use bell::Bell;
 use settle::{Bench, Cause, RuleBook, Touched};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use turns::Turns;
 
 /// The shortest pause before the loop looks again by itself: an end that is due is not always to be
 /// had, as another process may be at its site.
@@ -71,8 +73,7 @@ pub struct Flow {
     limits: Limits,
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (i64, Arc<RuleBook>)>>,
-    /// The sites that a worker of this process is at.
-    taken: Mutex<HashSet<String>>,
+    turns: Turns,
     bell: Bell,
 }
 
@@ -80,8 +81,8 @@ impl Flow {
     /// Puts a flow together; nothing runs until [`Flow::run`].
     #[must_use]
     pub fn new(store: Store, clock: Clock, sealer: Sealer, limits: Limits) -> Self {
-        let (books, taken, bell) = (Mutex::default(), Mutex::default(), Bell::default());
-        Self { store, clock, sealer, limits, books, taken, bell }
+        let (books, turns, bell) = (Mutex::default(), Turns::default(), Bell::default());
+        Self { store, clock, sealer, limits, books, turns, bell }
     }
 
     /// Wakes the workers: there is something to do.
