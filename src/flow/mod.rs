@@ -19,6 +19,7 @@ pub mod settle;
 mod tidy;
 mod timers;
 mod turn;
+mod turns;
 
 pub(crate) use record::Dossier;
 
@@ -32,11 +33,12 @@ use crate::store::sites::{Busy, Site};
 use crate::store::{Result, Store, StoreError, members, rules, sites};
 use bell::Bell;
 use settle::{Bench, Cause, RuleBook, Touched};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use turns::Turns;
 
 /// The shortest pause before the loop looks again by itself: an end that is due is not always to be
 /// had, as another process may be at its site.
@@ -77,8 +79,7 @@ pub struct Flow {
     limits: Limits,
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (i64, Arc<RuleBook>)>>,
-    /// The sites that a worker of this process is at.
-    taken: Mutex<HashSet<String>>,
+    turns: Turns,
     /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
     tidied_at: Mutex<Option<Instant>>,
     bell: Bell,
@@ -103,7 +104,7 @@ impl Flow {
             metrics,
             limits,
             books: Mutex::default(),
-            taken: Mutex::default(),
+            turns: Turns::default(),
             tidied_at: Mutex::default(),
             bell: Bell::default(),
             feeds: watch::Sender::new(0),

@@ -34,7 +34,7 @@ impl Flow {
     fn remove_deleted_sites(&self, now: Instant) -> Result<bool> {
         let mut removed = false;
         for site_id in self.store.read(disposal::deleted_sites)? {
-            let Some(_turn) = self.take(&site_id) else { continue };
+            let Some(_turn) = self.turns.take(&site_id) else { continue };
             let before = now - DOORS_CLOSE_WITHIN;
             removed |= self.store.write(|conn| disposal::remove_batch(conn, &site_id, before))?;
         }

@@ -1,7 +1,7 @@
 //! One turn of a worker: a batch of each kind for each site that has something due.
 
 use super::settle::Bench;
-use super::{Flow, locked, process, recompute, timers};
+use super::{Flow, process, recompute, timers};
 use crate::core::{Instant, schedule};
 use crate::metrics::Work;
 use crate::store::conn::Conn;
@@ -9,9 +9,7 @@ use crate::store::sites::{self, Busy};
 use crate::store::webhooks;
 use crate::store::{Result, members, recomputes};
 use chrono::TimeDelta;
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 
 impl Flow {
     /// Works until nothing is due: for tests and commands, which never sleep to wait.
@@ -27,8 +25,9 @@ impl Flow {
     pub fn turn(&self, busy: Busy) -> Result<bool> {
         let now = self.clock.now();
         let (mut worked, mut failed) = (false, None);
-        for site_id in self.store.read(|conn| sites::with_work(conn, now))? {
-            let Some(_turn) = self.take(&site_id) else { continue };
+        let due = self.store.read(|conn| sites::with_work(conn, now))?;
+        for site_id in self.turns.in_order(due) {
+            let Some(_turn) = self.turns.take(&site_id) else { continue };
             match self.turn_of(&site_id, busy) {
                 Ok(more) => worked |= more,
                 Err(error) => {
@@ -41,12 +40,6 @@ impl Flow {
             Some(error) => Err(error),
             None => Ok(worked || self.tidy()?),
         }
-    }
-
-    /// Takes a site for one worker of this process; `None` while another one has it.
-    pub(super) fn take(&self, site_id: &str) -> Option<Taken<'_>> {
-        let new = locked(&self.taken).insert(site_id.to_owned());
-        new.then(|| Taken { taken: &self.taken, site_id: site_id.to_owned() })
     }
 
     /// What came first goes first: neither does a late end take away what a payment received before
@@ -210,18 +203,6 @@ fn as_of(conn: &mut Conn, bench: &Bench, until: Option<Instant>) -> Result<Insta
     let end = members::next_due_at(conn, &bench.site.id)?;
     let end = end.filter(|end| until < *end && *end <= bench.at);
     Ok(end.map_or(bench.at, |end| end - TimeDelta::microseconds(1)))
-}
-
-/// A site that a worker of this process is at, until it is dropped.
-pub(super) struct Taken<'a> {
-    taken: &'a Mutex<HashSet<String>>,
-    site_id: String,
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        locked(self.taken).remove(&self.site_id);
-    }
 }
 
 /// What a site has that is due.

@@ -1,7 +1,7 @@
 //! Fifty sites, one of them with a long backlog: it delays no other by more than a batch.
 
+use crate::support::daemon::until;
 use crate::support::{Database, Ipn, TestApp};
-use chrono::Utc;
 use latchkey::flow::rebuild;
 use latchkey::secrets::body_hash;
 use latchkey::store::StoreError;
@@ -155,10 +155,7 @@ fn with_a_worker(app: &TestApp, hooks: &[String]) {
         let _stop = Stop(&stop);
         for number in PROBED {
             let webhook = buys(app, hooks, number, 3);
-            let began = Utc::now();
-            while !is_applied(app, number, &webhook) {
-                assert!((Utc::now() - began).num_seconds() < 60, "{} waits", site(number));
-            }
+            until("its turn", || is_applied(app, number, &webhook).then_some(()));
         }
         let done = before - left(app);
         assert!(done > 0, "the worker was at the backlog, too");

@@ -1,10 +1,9 @@
 //! What has to be true in the end, whatever happened on the way.
 
 use super::crowd::{STAYER, Tale};
-use super::{Store, count};
+use super::{Store, count, now};
 use crate::model::Replay;
 use crate::support::daemon::Daemon;
-use chrono::Utc;
 use latchkey::store::webhooks::{self, Due};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,7 +93,7 @@ pub fn access_is_the_models(daemon: &Daemon, tale: &Tale, rows: &[Due], by_feed:
     let mut story = tale.story.clone();
     story.sent =
         rows.iter().map(|row| tale.received(&row.body, row.received_at.and_utc())).collect();
-    let everyone = Replay::of(&story).everyone(Utc::now());
+    let everyone = Replay::of(&story).everyone(now());
     let expected: Held = everyone
         .into_iter()
         .flat_map(|(email, levels)| levels.into_iter().map(move |level| (email.clone(), level)))

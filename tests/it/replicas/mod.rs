@@ -13,12 +13,19 @@ mod together;
 
 use crate::support::Database;
 use crate::support::daemon::{Daemon, Home, until};
+use chrono::{DateTime, Utc};
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use latchkey::clock::Clock;
 use latchkey::store::{Store, StoreError};
 
 /// The lease of the processes of these tests, in seconds: the shortest there is.
 const LEASE_SECONDS: &str = "1";
+
+/// The machine's time, which is the processes' too.
+fn now() -> DateTime<Utc> {
+    Clock::system().now()
+}
 
 /// A home on PostgreSQL with a short lease; `None` where there is no PostgreSQL.
 fn home_of_replicas() -> Option<Home> {

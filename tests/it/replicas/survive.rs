@@ -2,7 +2,7 @@
 //! is over, leaves them to the next process, and does no harm when waking.
 
 use super::judge::feed;
-use super::{count, home_of_replicas, idle_at_a_site, settled, stop_at_a_site};
+use super::{count, home_of_replicas, idle_at_a_site, now, settled, stop_at_a_site};
 use crate::support::daemon::{Daemon, Home, until};
 use crate::support::{Database, Ipn};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -110,13 +110,13 @@ fn ends_are_fired_once(fate: Fate) {
     patch(json!({"kartra_time_zone": "UTC", "policy": {"duration_days": 1}}));
     first.make(&format!("{SITE}/levels"), &json!({"id": "gold"}));
     first.make(&format!("{SITE}/mappings"), &json!({"product_id": "501", "level": "gold"}));
-    let end = Utc::now().trunc_subsecs(0) + AHEAD;
+    let end = now().trunc_subsecs(0) + AHEAD;
     sales(&first, end - TimeDelta::days(1));
     // The ends fall due while nothing is applied, and are all late when the site is enabled.
     patch(json!({"enabled": false}));
     assert_eq!(told(&first).len(), MEMBERS, "the machine was too slow for this test");
     home.sql(SLOW);
-    until("the ends", || (Utc::now() > end).then_some(()));
+    until("the ends", || (now() > end).then_some(()));
     patch(json!({"enabled": true}));
 
     let revoked = |daemon: &Daemon| told(daemon).values().filter(|steps| steps.len() == 2).count();
@@ -145,7 +145,7 @@ fn recompute_is_finished(fate: Fate) {
     let Some(home) = home() else { return };
     let first = home.serve_as("first");
     first.make(&format!("{SITE}/levels"), &json!({"id": "gold"}));
-    sales(&first, Utc::now() - TimeDelta::days(1));
+    sales(&first, now() - TimeDelta::days(1));
     home.sql(SLOW);
     let mapping = json!({"product_id": "501", "level": "gold"});
     let request = first.client.post(format!("{}{SITE}/mappings", first.base));
