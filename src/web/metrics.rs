@@ -16,9 +16,12 @@ const LOOK_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// The text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the latest look into the database found; `None` where it could not be asked.
+/// What a look into the database found; `None` where it could not be asked.
+type Found = Option<Arc<[Standing]>>;
+
+/// The latest look into the database, and when it was.
 #[derive(Default)]
-pub struct Looked(Mutex<Option<(Instant, Option<Arc<[Standing]>>)>>);
+pub struct Looked(Mutex<Option<(Instant, Found)>>);
 
 /// `GET /metrics` on the main address: it tells of every site, so a key of one site is not enough.
 pub async fn with_key(app: web::Data<App>, auth: Auth<Read>) -> Result<HttpResponse, Problem> {
@@ -39,7 +42,7 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
         Some((at, found)) if fresh(*at) => found.clone(),
         _ => {
             let found = app.blocking(move |app| Ok(app.store().read(of_all_sites)?)).await.ok();
-            let found: Option<Arc<[Standing]>> =
+            let found: Found =
                 found.map(|sites| sites.into_iter().map(|site| shown(site, now)).collect());
             *looked = Some((now, found.clone()));
             found
