@@ -1,7 +1,11 @@
 //! Sites.
 
+mod shapes;
+
+pub use shapes::{Create, Edit};
+pub(super) use shapes::{Edited, SiteView};
+
 use super::recomputes::{is_finished, work};
-use super::views::RecomputeView;
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::policy::Policy;
@@ -14,46 +18,15 @@ use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, webhooks};
-use crate::web::answer::{self, IfMatch, Resource};
+use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-/// The longest IPN secret, in characters.
-const SECRET_CHARS_MAX: usize = 255;
-
-/// A site as it is shown.
-#[derive(Debug, Serialize)]
-struct SiteView {
-    id: String,
-    name: String,
-    kartra_time_zone: &'static str,
-    enabled: bool,
-    webhook_url: String,
-    ipn_secret_set: bool,
-    policy: Policy,
-    connection: Connection,
-    created_at: Instant,
-}
-
-impl Resource for SiteView {
-    fn decided(&self) -> Value {
-        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
-        json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
-    }
-}
-
-/// Whether Kartra talks to the site.
-#[derive(Debug, Serialize)]
-struct Connection {
-    state: &'static str,
-    last_webhook_at: Option<Instant>,
-    next_step: &'static str,
-}
+use schemars::JsonSchema;
+use serde::Deserialize;
+use shapes::{Connection, SECRET_CHARS_MAX};
 
 fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     let last_webhook_at = webhooks::last_received_at(conn, &site.id)?;
@@ -80,7 +53,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,
@@ -125,14 +98,6 @@ pub async fn get(
         found.ok_or_else(|| Problem::not_found("site"))
     });
     Ok(answer::thing(&request, &found.await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Create {
-    id: String,
-    name: Option<String>,
-    kartra_time_zone: Option<String>,
 }
 
 /// `POST /sites`
@@ -184,30 +149,6 @@ pub async fn create(
 fn zone(name: &str) -> Result<Tz, String> {
     let hint = "must be a time zone of the IANA list, such as America/New_York";
     name.parse().map_err(|_| hint.to_owned())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    #[serde(default, deserialize_with = "extract::present")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "extract::present")]
-    kartra_time_zone: Option<String>,
-    #[serde(default, deserialize_with = "extract::present")]
-    enabled: Option<bool>,
-    #[serde(default, deserialize_with = "extract::written")]
-    ipn_secret: Option<Option<String>>,
-    #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Object<Policy>>>,
-}
-
-/// A site with what its change has to compute again.
-#[derive(Serialize)]
-struct Edited {
-    #[serde(flatten)]
-    site: SiteView,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recompute: Option<RecomputeView>,
 }
 
 /// `PATCH /sites/{site}`

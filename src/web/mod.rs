@@ -6,3 +6,4 @@ pub mod extract;
 pub mod health;
 pub mod needs;
 pub mod problem;
+pub mod shapes;
