@@ -56,6 +56,7 @@ fn sent(schema: &str) -> Option<Value> {
 fn of_rules(schema: &str) -> Option<Value> {
     Some(match schema {
         "Policy" => policy(),
+        "BillingPeriod" => json!({ "months": 1 }),
         "Site" => site(),
         "EditedSite" => with(site(), "recompute", recompute()),
         "Connection" => site()["connection"].take(),

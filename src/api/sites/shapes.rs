@@ -72,7 +72,7 @@ pub struct Create {
     /// What people call it; its id where nothing is said.
     #[schemars(with = "Option<Name>")]
     pub(super) name: Option<String>,
-    /// The time zone that Kartra's dates are read in; America/New_York where nothing is said.
+    /// The time zone that Kartra's dates are read in; `America/New_York` where nothing is said.
     #[schemars(with = "Option<TimeZone>")]
     pub(super) kartra_time_zone: Option<String>,
 }
