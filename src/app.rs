@@ -1,32 +1,34 @@
 //! The composition root: puts the rooms together, starts what runs, stops it in order.
 
+mod http;
+
+pub use http::resource;
+
+use crate::api::stream;
 use crate::clock::Clock;
+use crate::first_start;
 use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
 use crate::intake::{self, Intake};
+use crate::metrics::Metrics;
 use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::web::auth::Remembered;
-use crate::web::health::{self, Probe};
+use crate::web::health::Probe;
+use crate::web::metrics::Looked;
 use crate::web::problem::Problem;
-use crate::{api, first_start};
-use actix_web::dev::{Server, Service, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpResponse, HttpServer, Resource, ResponseError, web};
+use actix_web::dev::Server;
+use actix_web::web;
+use http::{listen, serve, serve_metrics};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// How long the head of a request may take to arrive.
-const REQUEST_HEAD_SECONDS_MAX: u64 = 10;
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 1_024;
+use tokio::sync::{Semaphore, watch};
 
 /// What every request is served from. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +41,11 @@ struct Parts {
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
     probe: Probe,
+    looked: Looked,
     inline_members_max: i64,
+    streams: stream::Room,
+    heartbeat: Duration,
+    closing: watch::Sender<bool>,
 }
 
 impl App {
@@ -88,9 +94,34 @@ impl App {
         &self.0.probe
     }
 
+    /// What is counted and timed.
+    pub fn metrics(&self) -> &Metrics {
+        self.0.flow.metrics()
+    }
+
+    /// What the latest look into the database for `/metrics` found.
+    pub fn looked(&self) -> &Looked {
+        &self.0.looked
+    }
+
     /// How many members a write computes again before it answers; with more it answers 202 at once.
     pub fn inline_members_max(&self) -> i64 {
         self.0.inline_members_max
+    }
+
+    /// The room for streams of feeds.
+    pub fn streams(&self) -> &stream::Room {
+        &self.0.streams
+    }
+
+    /// How long a stream is silent before a line tells that it still lives.
+    pub fn heartbeat(&self) -> Duration {
+        self.0.heartbeat
+    }
+
+    /// Turns true when the program begins to stop: whoever streams ends.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.0.closing.subscribe()
     }
 
     /// Looks at a site, on one snapshot.
@@ -131,9 +162,12 @@ pub struct Running {
     pub app: App,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where `/metrics` is alone; `None` where it is on the main address.
+    pub metrics_address: Option<SocketAddr>,
     /// What the first start made; `None` on every later one.
     pub first: Option<first_start::Made>,
     server: Server,
+    metrics_server: Option<Server>,
     threads: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -151,7 +185,8 @@ pub struct Options {
 pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
     let sealer = first_start::sealer(settings)?;
     let url = settings.database.url.expose_secret();
-    let store = Store::open(url, settings.database.connections_max)?;
+    let store = Store::open(url, settings.database.connections_max)?
+        .with_lease(settings.database.lease_seconds);
     for migration in store.migrate()? {
         tracing::info!(migration, "the database was brought up to date");
     }
@@ -160,18 +195,20 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
         batch_timers_max: settings.flow.batch_timers_max,
         batch_purchases_max: settings.flow.batch_purchases_max,
         poll_ms: settings.flow.poll_ms,
+        feed_kept_days: Some(settings.feed.kept_days).filter(|days| *days > 0),
     };
-    Ok(Arc::new(Flow::new(store, clock, sealer, limits)))
+    Ok(Arc::new(Flow::new(store, clock, sealer, Metrics::new()?, limits)))
 }
 
 /// Starts everything; answers when it listens.
 pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> {
     let flow = open(settings, options.clock.clone())?;
     // Before anything is made that is shown only once: a first start often meets a port in use.
-    let listener = TcpListener::bind(settings.server.bind).map_err(|error| {
-        anyhow::anyhow!("cannot listen on {}: {error}; set server.bind", settings.server.bind)
-    })?;
+    let listener = listen(settings.server.bind, "server.bind")?;
     let address = listener.local_addr()?;
+    let bind = settings.metrics.bind;
+    let metrics_listener = bind.map(|bind| listen(bind, "metrics.bind")).transpose()?;
+    let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let first = first_start::make(&flow, settings)?;
     let limits = intake::Limits {
         queue_rows_max: settings.intake.queue_rows_max,
@@ -188,7 +225,11 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: Remembered::default(),
         probe: Probe::default(),
+        looked: Looked::default(),
         inline_members_max: i64::from(settings.flow.inline_members_max),
+        streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
+        heartbeat: Duration::from_secs(settings.feed.heartbeat_seconds),
+        closing: watch::Sender::new(false),
     }));
     let stopping = Arc::new(AtomicBool::new(false));
     let mut threads = vec![committer];
@@ -199,49 +240,11 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
     }
     let server = serve(app.clone(), listener, settings)?;
-    Ok(Running { app, address, first, server, threads, stopping })
-}
-
-fn serve(app: App, listener: TcpListener, settings: &Settings) -> anyhow::Result<Server> {
-    let data = web::Data::new(app);
-    let server = HttpServer::new(move || {
-        actix_web::App::new()
-            .app_data(data.clone())
-            .wrap_fn(|mut request, service| {
-                // What a GET answers, a HEAD answers without its body, which is left out on the wire.
-                if request.method() == Method::HEAD {
-                    request.head_mut().method = Method::GET;
-                }
-                let refused = nul_fault(request.path(), request.query_string());
-                let began = std::time::Instant::now();
-                let answer = refused.map_or_else(|| Ok(service.call(request)), Err);
-                async move {
-                    let answer = answer?.await?;
-                    note(&answer, began.elapsed());
-                    Ok(answer)
-                }
-            })
-            .service(resource("/", "GET, HEAD").get(welcome))
-            .service(resource("/livez", "GET, HEAD").get(health::livez))
-            .service(resource("/readyz", "GET, HEAD").get(health::readyz))
-            .service(
-                resource("/hooks/kartra/{token}", "GET, HEAD, POST")
-                    .get(intake::greet)
-                    .post(intake::receive),
-            )
-            .configure(api::routes)
-            .default_service(web::route().to(no_such_page))
-    });
-    let workers = or_cores(settings.server.workers);
-    let server = server
-        .workers(workers)
-        .max_connections(settings.server.connections_max.div_ceil(workers))
-        .backlog(BACKLOG)
-        .client_request_timeout(Duration::from_secs(REQUEST_HEAD_SECONDS_MAX))
-        .shutdown_timeout(settings.server.shutdown_seconds)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    let serve_alone = |listener| serve_metrics(app.clone(), listener);
+    let metrics_server = metrics_listener.map(serve_alone).transpose()?;
+    let running =
+        Running { app, address, metrics_address, first, server, metrics_server, threads, stopping };
+    Ok(running)
 }
 
 /// As many as were asked for; one for each core where 0 were.
@@ -252,54 +255,24 @@ fn or_cores(asked: usize) -> usize {
     }
 }
 
-/// PostgreSQL cannot look for a NUL, and nothing has one in its name: not even a webhook URL, which
-/// answers 404 whatever its token is made of.
-fn nul_fault(path: &str, query: &str) -> Option<Problem> {
-    if path.contains("%00") {
-        return Some(Problem::not_found("page"));
-    }
-    let detail = "The query must not hold the character U+0000.";
-    query.contains("%00").then(|| Problem::malformed(detail))
-}
-
-/// One line a request, by its route: the path itself may hold a token or an address.
-fn note(answer: &ServiceResponse, took: Duration) {
-    let request = answer.request();
-    let route = request.match_pattern().unwrap_or_default();
-    let status = answer.status().as_u16();
-    let micros = took.as_micros();
-    tracing::debug!(method = %request.method(), route, status, micros, "answered");
-}
-
-/// A resource that answers every method it does not take with those that it takes. They stand
-/// beside the path because actix does not tell them.
-pub fn resource(path: &str, allow: &'static str) -> Resource {
-    let refuse = move || async move {
-        let mut answer = Problem::method_not_allowed().error_response();
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-        answer
-    };
-    web::resource(path).default_service(web::route().to(refuse))
-}
-
-/// Somebody opened the address in a browser.
-async fn welcome() -> &'static str {
-    "Latchkey runs. Its API is under /api/v1; the README shows the first minute.\n"
-}
-
-async fn no_such_page() -> Result<HttpResponse, Problem> {
-    Err(Problem::not_found("page"))
-}
-
 impl Running {
     /// Serves until `stop` resolves; then what is in flight is finished, committed and answered.
     pub async fn until(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
+        let metrics = self.metrics_server.map(|server| {
+            let handle = server.handle();
+            (handle, actix_web::rt::spawn(server))
+        });
         stop.await;
         tracing::info!("stopping: what is in flight is finished first");
+        self.app.0.closing.send_replace(true);
         handle.stop(true).await;
         serving.await.map_err(std::io::Error::other)??;
+        if let Some((handle, serving)) = metrics {
+            handle.stop(true).await;
+            serving.await.map_err(std::io::Error::other)??;
+        }
         self.stopping.store(true, Ordering::SeqCst);
         self.app.flow().wake();
         // The committer ends with the last handle on the intake's queue.

@@ -13,11 +13,13 @@ use crate::core::event::Observation;
 use crate::core::kartra::{mask_secret, read};
 use crate::flow::Flow;
 use crate::flow::process::{Judgement, expected_mac, ipn_purpose, judge};
+use crate::metrics::Refusal;
 use crate::secrets;
 use crate::store::webhooks::{NewWebhook, Status};
 use crate::store::{sites, webhooks};
 use crate::web::extract::read_body;
 use crate::web::problem::Problem;
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use std::collections::HashMap;
@@ -124,7 +126,11 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
 /// Commits one group; answers whether it is on disk. A panic ends one group, never the committer.
 fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
     let write = || flow.store().write(|conn| webhooks::insert(conn, rows));
+    let began = Instant::now();
     let committed = catch_unwind(AssertUnwindSafe(write));
+    if matches!(committed, Ok(Ok(()))) {
+        flow.metrics().committed(rows.len(), began.elapsed());
+    }
     if let Ok(Err(error)) = &committed {
         tracing::error!(%error, webhooks = rows.len(), "webhooks could not be stored");
     }
@@ -139,25 +145,41 @@ pub async fn receive(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let intake = app.intake();
-    let door = door(&app, &token).await?;
+    let refuse = |problem: Problem| {
+        app.metrics().refused(refusal(&problem));
+        problem
+    };
+    let door = door(&app, &token).await.map_err(refuse)?;
     let seconds_max = intake.limits.body_seconds_max;
-    let body = read_body(&request, payload, WEBHOOK_BODY_BYTES_MAX, seconds_max).await?;
+    let body = read_body(&request, payload, WEBHOOK_BODY_BYTES_MAX, seconds_max).await;
+    let body = body.map_err(refuse)?;
     let (row, judgement) = row(&app, &door, &body);
-    let webhook_id = row.id.clone();
+    let (webhook_id, feed) = (row.id.clone(), row.feed);
     let (done, committed) = oneshot::channel();
     let full = |_| {
+        app.metrics().refused(Refusal::QueueFull);
         Problem::unavailable(
             "More webhooks are in flight than the bound. Send it again in a moment.",
         )
     };
     intake.queue.try_send(Waiting { row, done }).map_err(full)?;
     if committed.await != Ok(true) {
-        return Err(Problem::unavailable(
-            "The webhook could not be stored. Send it again in a moment.",
-        ));
+        let detail = "The webhook could not be stored. Send it again in a moment.";
+        return Err(refuse(Problem::unavailable(detail)));
     }
+    app.metrics().received(feed, judgement.word());
     let answer = json!({ "webhook_id": webhook_id, "reading": judgement.reading() });
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Why a webhook was not stored, as metrics count it.
+fn refusal(problem: &Problem) -> Refusal {
+    match problem.status {
+        StatusCode::NOT_FOUND => Refusal::UnknownUrl,
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT => Refusal::Incomplete,
+        _ => Refusal::NotStored,
+    }
 }
 
 /// `GET` on the URL: somebody looks whether it is the right one.

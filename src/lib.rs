@@ -24,7 +24,8 @@
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
 //! disk, [`cli`] holds the commands, [`simulate`] invents members, [`settings`] and [`telemetry`] are
-//! read first, [`clock`] is the only caller of now, [`secrets`] seals and hashes, [`ids`] names things.
+//! read first, [`metrics`] counts for Prometheus, [`clock`] is the only caller of now, [`secrets`] seals
+//! and hashes, [`ids`] names things.
 //!
 //! # Invariants
 //!
@@ -47,6 +48,7 @@ pub mod first_start;
 pub mod flow;
 pub mod ids;
 pub mod intake;
+pub mod metrics;
 pub mod secrets;
 pub mod settings;
 pub mod simulate;

@@ -52,6 +52,8 @@ pub struct Settings {
     pub intake: Intake,
     /// Limits of the way from the commit to access and pushes.
     pub flow: Flow,
+    /// How long the feed of changes is kept.
+    pub feed: Feed,
     /// What is written to stderr.
     pub log: Log,
 }
@@ -95,6 +97,8 @@ pub struct Database {
     pub url: SecretString,
     /// Open connections to PostgreSQL, or readers of SQLite.
     pub connections_max: u32,
+    /// Seconds that a process which has stopped keeps its locks on PostgreSQL.
+    pub lease_seconds: u32,
 }
 
 /// Access for automation.
@@ -152,6 +156,16 @@ pub struct Flow {
     pub poll_ms: u64,
     /// Members that a write of the API recomputes before it answers.
     pub inline_members_max: u32,
+}
+
+/// The feed of changes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Days that a change is kept; 0 keeps it for ever.
+    pub kept_days: u32,
+    /// Seconds of silence after which a stream of the feed says that it still lives.
+    pub heartbeat_seconds: u64,
 }
 
 /// What is written to stderr.

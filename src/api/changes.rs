@@ -1,14 +1,17 @@
 //! The feed: what was recorded, in the order of its recording.
 
+use super::stream;
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::change::What;
 use crate::core::grant::Reason;
 use crate::store::changes::{self, Change};
+use crate::store::conn::Conn;
+use crate::store::disposal;
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Page, Query};
 use crate::web::problem::Problem;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,7 +36,7 @@ const CAUSES: [&str; 11] = [
 #[schemars(rename = "Change")]
 pub(super) struct ChangeView {
     /// The site's position: each change is one higher than the one before.
-    id: i64,
+    pub(super) id: i64,
     /// When it was recorded.
     at: Instant,
     /// The member's address at that time.
@@ -87,10 +90,12 @@ pub struct List {
     cursor: Option<String>,
 }
 
-/// `GET /sites/{site}/changes?after=`, oldest first.
+/// `GET /sites/{site}/changes?after=`, oldest first; with `Accept: text/event-stream` it goes on as
+/// the feed does ([`super::stream`]).
 pub async fn list(
     app: web::Data<App>,
-    _: Auth<Read>,
+    auth: Auth<Read>,
+    request: HttpRequest,
     site: web::Path<String>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
@@ -101,12 +106,33 @@ pub async fn list(
     let cursor = cursor.map_err(|_| {
         Problem::malformed("cursor must be a next_cursor that this list has given.")
     })?;
-    let after = cursor.or(after).unwrap_or(0);
-    let found = app.blocking(move |app| {
-        app.look(&site, |conn, _| Ok(changes::after(conn, &site, after, limit)?))
-    });
-    let views: Vec<ChangeView> = found.await?.into_iter().map(ChangeView::from).collect();
-    let full = i64::try_from(views.len()).is_ok_and(|count| count >= limit);
-    let next = views.last().filter(|_| full).map(|last| last.id.to_string());
+    let after = cursor.or(after);
+    if stream::is_asked_for(&request) {
+        return stream::open(&app, auth, &request, site.into_inner(), after).await;
+    }
+    let asked = limit + 1;
+    let found = app.blocking(move |app| app.look(&site, |conn, _| read(conn, &site, after, asked)));
+    let mut views = found.await?;
+    let more = i64::try_from(views.len()).is_ok_and(|count| count > limit);
+    views.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next = views.last().filter(|_| more).map(|last| last.id.to_string());
     Ok(HttpResponse::Ok().json(json!({ "items": views, "next_cursor": next })))
+}
+
+/// Changes after a position; without one, from the oldest that is kept. What was read and has aged
+/// out since is no gap: whoever has read up to there has missed nothing.
+pub(super) fn read(
+    conn: &mut Conn,
+    site: &str,
+    after: Option<i64>,
+    limit: i64,
+) -> Result<Vec<ChangeView>, Problem> {
+    let floor = disposal::feed_floor(conn, site)?;
+    if after.is_some_and(|after| after < floor) {
+        return Err(Problem::gone(format!(
+            "What came after that has aged out. Read the members anew, then go on from {floor}."
+        )));
+    }
+    let found = changes::after(conn, site, after.unwrap_or(floor), limit)?;
+    Ok(found.into_iter().map(ChangeView::from).collect())
 }

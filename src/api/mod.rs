@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod connection;
 mod hooks;
 pub mod keys;
 mod levels;
@@ -12,6 +13,7 @@ mod overrides;
 mod products;
 mod recomputes;
 mod sites;
+pub mod stream;
 mod views;
 mod webhooks;
 
@@ -28,7 +30,12 @@ pub fn routes(config: &mut ServiceConfig) {
     let scope = web::scope("/api/v1")
         .wrap(from_fn(authenticate))
         .service(resource("/sites", "GET, HEAD, POST").get(sites::list).post(sites::create))
-        .service(resource("/sites/{site}", "GET, HEAD, PATCH").get(sites::get).patch(sites::edit))
+        .service(
+            resource("/sites/{site}", "GET, HEAD, PATCH, DELETE")
+                .get(sites::get)
+                .patch(sites::edit)
+                .delete(sites::remove),
+        )
         .service(resource("/sites/{site}/webhook-url/rotate", "POST").post(hooks::rotate))
         .service(resource("/sites/{site}/products", "GET, HEAD").get(products::list))
         .service(

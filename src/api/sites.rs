@@ -5,6 +5,7 @@ mod shapes;
 pub use shapes::{Create, Edit};
 pub(super) use shapes::{Edited, SiteView};
 
+use super::connection::connection;
 use super::recomputes::{is_finished, work};
 use crate::app::App;
 use crate::core::Instant;
@@ -17,29 +18,19 @@ use crate::secrets::SecretError;
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
-use crate::store::{Result as Stored, StoreError, webhooks};
+use crate::store::{Result as Stored, StoreError, disposal};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
+use crate::web::shapes::Slug;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use shapes::{Connection, SECRET_CHARS_MAX};
+use shapes::SECRET_CHARS_MAX;
 
 fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
-    let last_webhook_at = webhooks::last_received_at(conn, &site.id)?;
-    let (state, next_step) = match (site.enabled, last_webhook_at) {
-        (false, _) => {
-            ("disabled", "Webhooks are stored and not applied. Enable the site to catch up.")
-        }
-        (true, None) => (
-            "waiting_for_first_webhook",
-            "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then make a test purchase.",
-        ),
-        (true, Some(_)) => ("receiving", "Map the products that were discovered to levels."),
-    };
     Ok(SiteView {
         id: site.id.clone(),
         name: site.name.clone(),
@@ -48,7 +39,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         webhook_url: webhook_url(conn, app.sealer(), app.base_url(), &site.id)?,
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
-        connection: Connection { state, last_webhook_at, next_step },
+        connection: connection(conn, site, app.clock().now())?,
         created_at: site.created_at,
     })
 }
@@ -131,15 +122,17 @@ pub async fn create(
     let made = app.blocking(move |app| {
         let mut site = first_start::new_site(&id, &name, app.clock().now());
         site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
-        let made = app.store().write(|conn| {
+        app.store().write(|conn| {
+            let there = "There is a site with this id already. Choose another id.";
+            let going = "A site with this id is still being deleted. Try again in a few minutes.";
+            if disposal::is_being_removed(conn, &site.id)? {
+                return Err(Problem::conflict(going));
+            }
             if sites::get(conn, &site.id)?.is_some() {
-                return Ok(None);
+                return Err(Problem::conflict(there));
             }
             first_start::make_site(conn, app.sealer(), &site)?;
-            view(conn, app, &site).map(Some)
-        })?;
-        made.ok_or_else(|| {
-            Problem::conflict("There is a site with this id already. Choose another id.")
+            Ok(view(conn, app, &site)?)
         })
     });
     let made = made.await?;
@@ -181,6 +174,43 @@ pub async fn edit(
             .json(&edited));
     }
     Ok(HttpResponse::Accepted().json(&edited))
+}
+
+/// What has to be written out before a site is deleted.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The id of the site, once more: all that belongs to it is deleted.
+    #[schemars(with = "Slug")]
+    confirm: Option<String>,
+}
+
+/// `DELETE /sites/{site}?confirm={site}`: with everything that belongs to it.
+pub async fn remove(
+    app: web::Data<App>,
+    _: Auth<Admin>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: Query<Confirmation>,
+) -> Result<HttpResponse, Problem> {
+    let if_match = IfMatch::of(&request);
+    let removed = app.blocking(move |app| {
+        app.change(&id, |conn, bench| {
+            if query.0.confirm.as_ref() != Some(&bench.site.id) {
+                let detail =
+                    "confirm must be the id of the site: all that belongs to it is deleted.";
+                return Err(Problem::malformed(detail));
+            }
+            if_match.check(&view(conn, app, &bench.site)?)?;
+            Ok(disposal::delete_site(conn, &id, bench.at)?)
+        })?;
+        app.intake().forget_doors();
+        app.remembered_keys().forget();
+        app.flow().tidy_soon();
+        Ok(())
+    });
+    removed.await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Looks at everything that is to change, before anything does.

@@ -57,6 +57,9 @@ fn greet(running: &Running) -> anyhow::Result<()> {
             "  This address is loopback: Kartra cannot reach it. Put a reverse proxy before it and set server.public_url."
         )?;
     }
+    if let Some(address) = running.metrics_address {
+        writeln!(out, "Metrics: http://{address}/metrics")?;
+    }
     if let Some(made) = &running.first {
         writeln!(out, "Admin key: written to {}", made.admin_key_file.display())?;
         if out.is_terminal() {

@@ -16,6 +16,7 @@ pub mod rebuild;
 pub mod recompute;
 mod record;
 pub mod settle;
+mod tidy;
 mod timers;
 mod turn;
 
@@ -24,9 +25,10 @@ pub(crate) use record::Dossier;
 use crate::clock::Clock;
 use crate::core::Instant;
 use crate::core::stretch::earlier;
+use crate::metrics::Metrics;
 use crate::secrets::Sealer;
 use crate::store::conn::Conn;
-use crate::store::sites::Busy;
+use crate::store::sites::{Busy, Site};
 use crate::store::{Result, Store, StoreError, members, rules, sites};
 use bell::Bell;
 use settle::{Bench, Cause, RuleBook, Touched};
@@ -34,6 +36,11 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// The shortest pause before the loop looks again by itself: an end that is due is not always to be
+/// had, as another process may be at its site.
+const AGAIN_MIN: Duration = Duration::from_millis(20);
 
 /// How large batches may grow.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +53,8 @@ pub struct Limits {
     pub batch_purchases_max: u32,
     /// The longest pause before the loop looks again by itself, in milliseconds.
     pub poll_ms: u64,
+    /// How many days a change is kept in the feed; `None` for ever.
+    pub feed_kept_days: Option<u32>,
 }
 
 /// What keeps work on a site from being done.
@@ -64,20 +73,41 @@ pub struct Flow {
     store: Store,
     clock: Clock,
     sealer: Sealer,
+    metrics: Metrics,
     limits: Limits,
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (i64, Arc<RuleBook>)>>,
     /// The sites that a worker of this process is at.
     taken: Mutex<HashSet<String>>,
+    /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
+    tidied_at: Mutex<Option<Instant>>,
     bell: Bell,
+    /// Tells readers of feeds that there may be more to read.
+    feeds: watch::Sender<u64>,
 }
 
 impl Flow {
     /// Puts a flow together; nothing runs until [`Flow::run`].
     #[must_use]
-    pub fn new(store: Store, clock: Clock, sealer: Sealer, limits: Limits) -> Self {
-        let (books, taken, bell) = (Mutex::default(), Mutex::default(), Bell::default());
-        Self { store, clock, sealer, limits, books, taken, bell }
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        sealer: Sealer,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            sealer,
+            metrics,
+            limits,
+            books: Mutex::default(),
+            taken: Mutex::default(),
+            tidied_at: Mutex::default(),
+            bell: Bell::default(),
+            feeds: watch::Sender::new(0),
+        }
     }
 
     /// Wakes the workers: there is something to do.
@@ -102,7 +132,7 @@ impl Flow {
                 }
             }
             let longest = Duration::from_millis(self.limits.poll_ms);
-            let wait = self.until_next_end().map_or(longest, |end| end.min(longest));
+            let wait = self.until_next_end().map_or(longest, |end| end.max(AGAIN_MIN).min(longest));
             heard = self.bell.wait(heard, wait);
         }
     }
@@ -124,10 +154,8 @@ impl Flow {
         site_id: &str,
         work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.store.write(|conn| match self.bench(conn, site_id, Some(Busy::Wait))? {
-            Some(mut bench) => work(conn, &mut bench),
-            None => Err(FlowError::NoSite.into()),
-        })
+        let done = self.at_bench(site_id, Busy::Wait, |_| true, work)?;
+        done.ok_or_else(|| FlowError::NoSite.into())
     }
 
     /// As [`Flow::under_lock`], unless the site is disabled, gone, or somebody else's for now: then
@@ -138,10 +166,37 @@ impl Flow {
         busy: Busy,
         work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.store.write(|conn| match self.bench(conn, site_id, Some(busy))? {
-            Some(mut bench) if bench.site.enabled => work(conn, &mut bench).map(Some),
+        self.at_bench(site_id, busy, |site| site.enabled, work)
+    }
+
+    /// Sets up a site under its lock and works on it, if it is to be had and `fits`. Once that is
+    /// committed, the readers of its feed are told.
+    fn at_bench<T, E: From<StoreError>>(
+        &self,
+        site_id: &str,
+        busy: Busy,
+        fits: impl FnOnce(&Site) -> bool,
+        work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let mut moved = false;
+        let done = self.store.write(|conn| match self.bench(conn, site_id, Some(busy))? {
+            Some(mut bench) if fits(&bench.site) => {
+                let position = bench.site.feed_position;
+                let done = work(conn, &mut bench)?;
+                moved = bench.site.feed_position != position;
+                Ok(Some(done))
+            }
             _ => Ok(None),
-        })
+        });
+        if moved {
+            self.feeds.send_modify(|moves| *moves = moves.wrapping_add(1));
+        }
+        done
+    }
+
+    /// Changes whenever this process has recorded something in a feed.
+    pub fn feeds(&self) -> watch::Receiver<u64> {
+        self.feeds.subscribe()
     }
 
     /// Looks at a site on one snapshot, without its lock.
@@ -195,6 +250,11 @@ impl Flow {
     /// The store, for reads that are no part of the flow.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is counted and timed.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The clock that everything goes by.

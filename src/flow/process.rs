@@ -22,6 +22,16 @@ pub enum Judgement {
 }
 
 impl Judgement {
+    /// One word for it: its kind, or that it holds none.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Says(observation, _) => observation.kind.as_str(),
+            Self::Unreadable(_) => Status::Unreadable.as_str(),
+            Self::Rejected(_) => Status::Rejected.as_str(),
+        }
+    }
+
     /// The word for it in the answer to Kartra and in the lists.
     #[must_use]
     pub fn reading(&self) -> String {

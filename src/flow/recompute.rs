@@ -43,11 +43,12 @@ pub fn ask(
     Ok(recompute)
 }
 
-/// Works one batch of the oldest open recompute; answers whether there was one.
-pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<bool> {
+/// Works one batch of the oldest open recompute; answers how many purchases or events it held, and
+/// `None` where there was no recompute.
+pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<Option<usize>> {
     let site_id = bench.site.id.clone();
     let Some(recompute) = recomputes::next(conn, &site_id)? else {
-        return Ok(false);
+        return Ok(None);
     };
     let cause = Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone());
     let mut touched = Touched::default();
@@ -79,7 +80,7 @@ pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<bo
         }
         _ => recomputes::finish(conn, &site_id, &recompute.id, bench.at)?,
     }
-    Ok(true)
+    Ok(Some(usize::try_from(count).unwrap_or(usize::MAX)))
 }
 
 /// Rules touch a purchase even where its events stay as they are.

@@ -114,6 +114,7 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
     }
     let mut witnesses = webhooks::witnesses(conn, site_id, &ids)?;
     let mut merged = Merged::default();
+    let mut seen: BTreeMap<String, BTreeSet<Instant>> = BTreeMap::new();
     for (id, cause) in touched.events.clone() {
         let mut told_by = witnesses.remove(&id).unwrap_or_default();
         told_by.sort_by(|a, b| (a.received_at, &a.webhook_id).cmp(&(b.received_at, &b.webhook_id)));
@@ -121,6 +122,7 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
         if !tellers.is_empty() {
             merged.tellers.insert(id.clone(), tellers);
         }
+        let receipts: Vec<Instant> = told_by.iter().map(|w| w.received_at).collect();
         let before = known.remove(&id);
         let after = Event::merge(id, told_by, bench.site.kartra_time_zone);
         if before.as_ref().map(|stored| &stored.event) == after.as_ref() {
@@ -135,42 +137,52 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
         if let Some(purchase) = &purchase {
             touched.purchases.insert(purchase.clone(), cause.clone());
         }
+        if let Some(product) = after.as_ref().and_then(|event| event.said.product_id.clone()) {
+            seen.entry(product).or_default().extend(receipts);
+        }
         merged.before.extend(before);
         merged.after.extend(after.map(|event| Stored { event, purchase }));
     }
     events::replace(conn, site_id, &merged.before, &merged.after)?;
-    discover_products(conn, bench, &merged.after)?;
+    discover_products(conn, bench, &merged.after, &seen)?;
     Ok(merged)
 }
 
-/// Products appear by themselves when a money event first names them.
-fn discover_products(conn: &mut Conn, bench: &Bench, came: &[Stored]) -> Result<()> {
+/// Products appear by themselves when a money event first names them. `seen` has the receipts of what
+/// names each.
+fn discover_products(
+    conn: &mut Conn,
+    bench: &Bench,
+    came: &[Stored],
+    seen: &BTreeMap<String, BTreeSet<Instant>>,
+) -> Result<()> {
     let site_id = &bench.site.id;
-    let ids: BTreeSet<String> =
-        came.iter().filter_map(|s| s.event.said.product_id.clone()).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<String> = ids.into_iter().collect();
-    let now = rules::seen(bench.at);
+    let ids: Vec<String> = seen.keys().cloned().collect();
     let known = rules::products(conn, site_id, &ids)?;
     let mut products: BTreeMap<String, Product> =
         known.into_iter().map(|product| (product.product_id.clone(), product)).collect();
-    for event in came.iter().map(|stored| &stored.event) {
-        let Some(product_id) = &event.said.product_id else { continue };
+    for (product_id, receipts) in seen {
+        let (Some(first), Some(last)) = (receipts.first(), receipts.last()) else { continue };
+        let (first, last) = (rules::seen(*first), rules::seen(*last));
         let product = products.entry(product_id.clone()).or_insert_with(|| Product {
             site_id: site_id.clone(),
             product_id: product_id.clone(),
             name: None,
             named_at: None,
             ignored: false,
-            first_seen_at: now,
-            last_seen_at: now,
+            first_seen_at: first,
+            last_seen_at: last,
         });
-        product.last_seen_at = product.last_seen_at.max(now);
+        product.first_seen_at = product.first_seen_at.min(first);
+        product.last_seen_at = product.last_seen_at.max(last);
+    }
+    for event in came.iter().map(|stored| &stored.event) {
+        let named = event.said.product_id.as_ref().and_then(|id| products.get_mut(id));
         let named_at = Some(rules::seen(event.occurred_at));
-        if event.said.product_name.is_some() && named_at >= product.named_at {
-            product.name.clone_from(&event.said.product_name);
+        if let (Some(product), Some(name)) = (named, &event.said.product_name)
+            && named_at >= product.named_at
+        {
+            product.name = Some(name.clone());
             product.named_at = named_at;
         }
     }

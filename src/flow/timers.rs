@@ -40,9 +40,14 @@ pub(super) fn fire(conn: &mut Conn, bench: &mut Bench, now: Instant, limit: i64)
     Ok(count)
 }
 
-/// Fires the end of one member.
-pub(super) fn fire_one(conn: &mut Conn, bench: &mut Bench, member: &Member) -> Result<()> {
-    if let Some(at) = member.next_change_at.map(|at| at.and_utc()) {
+/// Fires the end of one member, unless somebody has fired or moved it since it was seen.
+pub(super) fn fire_one(conn: &mut Conn, bench: &mut Bench, seen: &Member) -> Result<()> {
+    // Read under the lock: recorded as of an end that is no more, access would go back in time.
+    let member = members::get(conn, &seen.site_id, &seen.id)?;
+    let member = member.filter(|member| member.next_change_at == seen.next_change_at);
+    if let Some(member) = member
+        && let Some(at) = member.next_change_at.map(|at| at.and_utc())
+    {
         bench.at = at;
         let cause = Cause::new("timer", at.to_rfc3339());
         record_members(conn, bench, &BTreeMap::from([(member.email.clone(), cause)]))?;

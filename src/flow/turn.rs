@@ -1,7 +1,9 @@
 //! One turn of a worker: a batch of each kind for each site that has something due.
 
+use super::settle::Bench;
 use super::{Flow, locked, process, recompute, timers};
 use crate::core::{Instant, schedule};
+use crate::metrics::Work;
 use crate::store::conn::Conn;
 use crate::store::sites::{self, Busy};
 use crate::store::webhooks;
@@ -35,11 +37,14 @@ impl Flow {
                 }
             }
         }
-        failed.map_or(Ok(worked), Err)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(worked || self.tidy()?),
+        }
     }
 
     /// Takes a site for one worker of this process; `None` while another one has it.
-    fn take(&self, site_id: &str) -> Option<Taken<'_>> {
+    pub(super) fn take(&self, site_id: &str) -> Option<Taken<'_>> {
         let new = locked(&self.taken).insert(site_id.to_owned());
         new.then(|| Taken { taken: &self.taken, site_id: site_id.to_owned() })
     }
@@ -69,15 +74,15 @@ impl Flow {
     /// tried alone, so that one keeps no other from their end.
     fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_timers_max);
-        let batch = self.enabled_under_lock(site_id, busy, |conn, bench| {
+        let batch = self.batch(Work::Timers, site_id, busy, |conn, bench| {
             timers::fire(conn, bench, until, limit)
         });
         let Err(error) = batch else {
             return Ok(batch?.is_some_and(|fired| fired > 0));
         };
         for member in self.store.read(|conn| members::due(conn, site_id, until, limit))? {
-            let alone = self.enabled_under_lock(site_id, busy, |conn, bench| {
-                timers::fire_one(conn, bench, &member)
+            let alone = self.batch(Work::Timers, site_id, busy, |conn, bench| {
+                timers::fire_one(conn, bench, &member).map(|()| 1)
             });
             if let Err(error) = alone {
                 let member_id = &member.id;
@@ -90,10 +95,13 @@ impl Flow {
     /// Works one batch of a recompute; answers whether there was one.
     pub fn recompute_batch(&self, site_id: &str, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_purchases_max);
-        let worked = self.enabled_under_lock(site_id, busy, |conn, bench| {
-            recompute::batch(conn, bench, limit)
+        let mut open = false;
+        self.batch(Work::Recompute, site_id, busy, |conn, bench| {
+            let held = recompute::batch(conn, bench, limit)?;
+            open = held.is_some();
+            Ok(held.unwrap_or(0))
         })?;
-        Ok(worked.unwrap_or(false))
+        Ok(open)
     }
 
     /// Applies a batch of the webhooks that were due by an instant; answers whether the site was to be
@@ -110,18 +118,18 @@ impl Flow {
         self.apply(site_id, due, None, Busy::Wait).map(drop)
     }
 
-    /// Applies some webhooks, as of an instant that no end has passed yet. When the batch fails,
-    /// each is tried alone, and what fails alone is noted as failed and tried again later.
+    /// Applies some webhooks that were due by an instant. When the batch fails, each is tried alone,
+    /// and what fails alone is noted as failed and tried again later.
     fn apply(
         &self,
         site_id: &str,
         due: Vec<webhooks::Due>,
-        at: Option<Instant>,
+        until: Option<Instant>,
         busy: Busy,
     ) -> Result<bool> {
         let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
         let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
-        let reason = match self.attempt(site_id, &all, at, busy) {
+        let reason = match self.attempt(site_id, &all, until, busy) {
             Ok(had) => return Ok(had),
             Err(reason) => reason,
         };
@@ -133,7 +141,7 @@ impl Flow {
             );
         }
         for (id, attempts) in ids {
-            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), at, busy) {
+            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), until, busy) {
                 tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
                 let attempts = attempts.saturating_add(1);
                 let next = schedule::next_attempt_at(self.clock.now(), attempts.unsigned_abs());
@@ -150,28 +158,62 @@ impl Flow {
         &self,
         site_id: &str,
         ids: &[String],
-        at: Option<Instant>,
+        until: Option<Instant>,
         busy: Busy,
     ) -> Result<bool, String> {
         let work = || {
-            self.enabled_under_lock(site_id, busy, |conn, bench| {
-                bench.at = at.unwrap_or(bench.at);
+            self.batch(Work::Webhooks, site_id, busy, |conn, bench| {
+                bench.at = as_of(conn, bench, until)?;
                 // Read under the lock: another process may have applied them meanwhile.
                 let due = webhooks::load(conn, site_id, ids)?;
-                let due = due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
-                process::apply(conn, &self.sealer, bench, due)
+                let due: Vec<webhooks::Due> =
+                    due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
+                let held = due.len();
+                process::apply(conn, &self.sealer, bench, due).map(|()| held)
             })
         };
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(applied)) => Ok(applied.is_some()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("a panic; the log says where".to_owned()),
+            Err(_) => {
+                self.metrics.failed(Work::Webhooks);
+                Err("a panic; the log says where".to_owned())
+            }
         }
+    }
+
+    /// Works one batch as [`Flow::enabled_under_lock`] and notes how it went; `run` answers how many
+    /// things the batch held. A batch that found nothing to do is not noted.
+    fn batch(
+        &self,
+        work: Work,
+        site_id: &str,
+        busy: Busy,
+        run: impl FnOnce(&mut Conn, &mut Bench) -> Result<usize>,
+    ) -> Result<Option<usize>> {
+        let began = std::time::Instant::now();
+        let done = self.enabled_under_lock(site_id, busy, run);
+        match &done {
+            Ok(Some(held @ 1..)) => self.metrics.worked(work, *held, began.elapsed()),
+            Ok(_) => {}
+            Err(_) => self.metrics.failed(work),
+        }
+        done
     }
 }
 
+/// The instant as of which webhooks that were due by another are answered: now, but before the next
+/// end, which has its own. It is read under the lock: whoever slept since they looked for work would
+/// answer as of an instant that is over, and record again what another process has ended since.
+fn as_of(conn: &mut Conn, bench: &Bench, until: Option<Instant>) -> Result<Instant> {
+    let Some(until) = until else { return Ok(bench.at) };
+    let end = members::next_due_at(conn, &bench.site.id)?;
+    let end = end.filter(|end| until < *end && *end <= bench.at);
+    Ok(end.map_or(bench.at, |end| end - TimeDelta::microseconds(1)))
+}
+
 /// A site that a worker of this process is at, until it is dropped.
-struct Taken<'a> {
+pub(super) struct Taken<'a> {
     taken: &'a Mutex<HashSet<String>>,
     site_id: String,
 }

@@ -33,6 +33,7 @@ pub(super) const KEYS: &[Key] = &[
     key("metrics.bind", Kind::Text),
     key("database.url", Kind::Secret),
     key("database.connections_max", Kind::Whole(1)),
+    key("database.lease_seconds", Kind::Whole(1)),
     key("admin.key", Kind::Secret),
     key("secrets.key", Kind::Secret),
     key("egress.allow", Kind::List),
@@ -46,6 +47,8 @@ pub(super) const KEYS: &[Key] = &[
     key("flow.batch_purchases_max", Kind::Whole(1)),
     key("flow.poll_ms", Kind::Whole(1)),
     key("flow.inline_members_max", Kind::Whole(1)),
+    key("feed.kept_days", Kind::Whole(0)),
+    key("feed.heartbeat_seconds", Kind::Whole(1)),
     key("log.level", Kind::Text),
     key("log.format", Kind::Text),
 ];

@@ -16,9 +16,10 @@ const CHECKOUT_SECONDS_MAX: u64 = 10;
 /// How long SQLite waits for another process (a command of the shell) to finish its write.
 const BUSY_MS_MAX: u32 = 10_000;
 
-/// A process that stops in the middle of a transaction keeps its locks no longer than this, in
-/// milliseconds: PostgreSQL ends its session, and what it wakes up to is an error.
-const BEGIN_WITH_LEASE: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000";
+/// The lease where nobody sets another, in seconds.
+const LEASE_SECONDS: u32 = 10;
+/// The longest lease, a day: PostgreSQL counts it in milliseconds and takes no more than 24 days.
+const LEASE_SECONDS_MAX: u32 = 86_400;
 
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
@@ -114,6 +115,15 @@ pub struct Connections {
     /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
     /// than in SQLite's busy loop. `None` for PostgreSQL.
     writer: Option<Arc<Mutex<()>>>,
+    /// How a transaction that writes begins on PostgreSQL.
+    begin_with_lease: Arc<str>,
+}
+
+/// A process that stops in the middle of a transaction keeps its locks no longer than its lease:
+/// PostgreSQL ends its session, and what it wakes up to is an error.
+fn begin_with_lease(seconds: u32) -> Arc<str> {
+    let seconds = seconds.min(LEASE_SECONDS_MAX);
+    format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'").into()
 }
 
 impl Connections {
@@ -126,7 +136,13 @@ impl Connections {
             .connection_timeout(Duration::from_secs(CHECKOUT_SECONDS_MAX))
             .build(url)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, writer: sqlite.then(|| Arc::new(Mutex::new(()))) })
+        let writer = sqlite.then(|| Arc::new(Mutex::new(())));
+        Ok(Self { pool, writer, begin_with_lease: begin_with_lease(LEASE_SECONDS) })
+    }
+
+    /// The same connections with a lease of so many seconds.
+    pub(super) fn with_lease(self, seconds: u32) -> Self {
+        Self { begin_with_lease: begin_with_lease(seconds), ..self }
     }
 
     /// The version of SQLite that is linked; `None` on PostgreSQL.
@@ -161,7 +177,7 @@ impl Connections {
         let begin = match &*conn {
             // Deferred would take the write lock in the middle, and fail there instead of waiting.
             Conn::Sqlite(_) => "BEGIN IMMEDIATE",
-            Conn::Postgres(_) => BEGIN_WITH_LEASE,
+            Conn::Postgres(_) => &*self.begin_with_lease,
         };
         Transaction::begin(&mut conn, begin)?.run(work)
     }

@@ -5,6 +5,8 @@
 
 pub mod changes;
 pub mod conn;
+pub mod connection;
+pub mod disposal;
 pub mod events;
 pub mod keys;
 pub mod members;
@@ -15,6 +17,7 @@ pub mod recomputes;
 pub mod rules;
 mod schema;
 pub mod sites;
+pub mod standing;
 pub mod webhooks;
 
 use crate::core::Instant;
@@ -77,6 +80,12 @@ impl Store {
             return Err(StoreError::UnsoundSqlite(version));
         }
         Ok(Self { connections })
+    }
+
+    /// The same database; a transaction that writes may stand still for so many seconds.
+    #[must_use]
+    pub fn with_lease(self, seconds: u32) -> Self {
+        Self { connections: self.connections.with_lease(seconds) }
     }
 
     /// Brings the schema up to date; answers the names of the migrations that were run.

@@ -13,6 +13,8 @@ diesel::table! {
         rules_version -> BigInt,
         feed_position -> BigInt,
         created_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+        feed_floor -> BigInt,
     }
 }
 

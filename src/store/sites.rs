@@ -97,9 +97,15 @@ pub fn update(conn: &mut Conn, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// The sites that have not been deleted.
+#[diesel::dsl::auto_type]
+fn standing() -> _ {
+    sites::table.filter(sites::deleted_at.is_null())
+}
+
 /// A site as it is now.
 pub fn get(conn: &mut Conn, id: &str) -> Result<Option<Site>> {
-    let row = sites::table.find(id).select(Row::as_select()).first(conn).optional()?;
+    let row = standing().find(id).select(Row::as_select()).first(conn).optional()?;
     row.map(Site::try_from).transpose()
 }
 
@@ -114,16 +120,19 @@ pub enum Busy {
 
 /// A site, locked until the end of the transaction: whatever changes a site's access does so under
 /// this lock, one at a time. SQLite's one writer is the lock, and is waited for either way.
+///
+/// PostgreSQL's lock leaves the key alone: rows that refer to the site may come meanwhile, so that
+/// intake waits for no batch, nor for a process that has stopped in one.
 pub fn lock(conn: &mut Conn, id: &str, busy: Busy) -> Result<Option<Site>> {
     let row: Option<Row> = match conn {
         Conn::Postgres(c) => {
-            let site = sites::table.find(id).select(Row::as_select()).for_update();
+            let site = standing().find(id).select(Row::as_select()).for_no_key_update();
             match busy {
                 Busy::Wait => site.first(c).optional()?,
                 Busy::Skip => site.skip_locked().first(c).optional()?,
             }
         }
-        Conn::Sqlite(c) => sites::table.find(id).select(Row::as_select()).first(c).optional()?,
+        Conn::Sqlite(c) => standing().find(id).select(Row::as_select()).first(c).optional()?,
     };
     row.map(Site::try_from).transpose()
 }
@@ -167,7 +176,7 @@ pub fn list(
     before: Option<(NaiveDateTime, String)>,
     limit: i64,
 ) -> Result<Vec<Site>> {
-    let mut query = sites::table
+    let mut query = standing()
         .select(Row::as_select())
         .order((sites::created_at.desc(), sites::id.desc()))
         .limit(limit)
@@ -181,7 +190,7 @@ pub fn list(
 
 /// The ids of all sites.
 pub fn ids(conn: &mut Conn) -> Result<Vec<String>> {
-    Ok(sites::table.select(sites::id).order(sites::id).load(conn)?)
+    Ok(standing().select(sites::id).order(sites::id).load(conn)?)
 }
 
 /// The ids of all enabled sites.

@@ -449,15 +449,6 @@ pub fn get(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<(Webhook, 
     Ok(row.first(conn).optional()?)
 }
 
-/// When the latest webhook of a site was received.
-pub fn last_received_at(conn: &mut Conn, site_id: &str) -> Result<Option<Instant>> {
-    let latest = webhooks::table
-        .filter(webhooks::site_id.eq(site_id))
-        .order(webhooks::id.desc())
-        .select(webhooks::received_at);
-    Ok(latest.first::<NaiveDateTime>(conn).optional()?.map(|at| at.and_utc()))
-}
-
 /// How many webhooks of a site wait to be processed.
 pub fn backlog(conn: &mut Conn, site_id: &str) -> Result<i64> {
     let waiting = webhooks::table

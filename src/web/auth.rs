@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::core::Instant;
 use crate::core::scope::Scope;
 use crate::secrets;
-use crate::store::keys::{self, Key};
+use crate::store::keys;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
@@ -46,7 +46,7 @@ impl Caller {
     /// The key in the settings: it may do everything, everywhere.
     const CONFIGURED: Self = Self { scope: Scope::Admin, site_id: None, expires_at: None };
 
-    fn of(key: &Key) -> Option<Self> {
+    fn of(key: &keys::Key) -> Option<Self> {
         Some(Self {
             scope: Scope::widest(&key.scopes)?,
             site_id: key.site_id.clone(),
@@ -128,37 +128,47 @@ pub async fn authenticate(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(Problem::internal)?;
-    let caller = caller(app.get_ref().clone(), bearer(request.request())?).await?;
+    let app = app.get_ref().clone();
+    let caller = Key::of(request.request())?.caller(&app).await?;
     request.extensions_mut().insert(caller);
     next.call(request).await
 }
 
-fn bearer(request: &HttpRequest) -> Result<String, Problem> {
-    let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // The name of a scheme has no case (RFC 9110, 11.1).
-    let (scheme, key) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("Bearer") || key.trim().is_empty() {
-        return Err(Problem::unauthorized(
-            "Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.",
-        ));
-    }
-    Ok(key.trim().to_owned())
-}
+/// A key as it was sent; only its hash is kept.
+#[derive(Clone, Copy)]
+pub struct Key([u8; 32]);
 
-async fn caller(app: App, key: String) -> Result<Arc<Caller>, Problem> {
-    let hash = secrets::hash(&key);
-    if app.admin_key_hash().is_some_and(|admin| secrets::same(admin, &hash)) {
-        return Ok(Arc::new(Caller::CONFIGURED));
+impl Key {
+    /// The key of a request.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let value = request.headers().get(header::AUTHORIZATION);
+        let value = value.and_then(|value| value.to_str().ok());
+        // The name of a scheme has no case (RFC 9110, 11.1).
+        let (scheme, key) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case("Bearer") || key.trim().is_empty() {
+            return Err(Problem::unauthorized(
+                "Send your key as `Authorization: Bearer lk_…`; the first one is in the file admin-key.",
+            ));
+        }
+        Ok(Self(secrets::hash(key.trim())))
     }
-    let now = app.clock().now();
-    let caller = match app.remembered_keys().get(&hash) {
-        Some(caller) => caller,
-        None => app.blocking(move |app| look_up(app, hash, now)).await?,
-    };
-    if caller.expires_at.is_some_and(|at| at <= now) {
-        return Err(Problem::unauthorized("This key has expired. Ask an admin for another."));
+
+    /// Whoever holds it, as of now.
+    pub async fn caller(self, app: &App) -> Result<Arc<Caller>, Problem> {
+        let hash = self.0;
+        if app.admin_key_hash().is_some_and(|admin| secrets::same(admin, &hash)) {
+            return Ok(Arc::new(Caller::CONFIGURED));
+        }
+        let now = app.clock().now();
+        let caller = match app.remembered_keys().get(&hash) {
+            Some(caller) => caller,
+            None => app.blocking(move |app| look_up(app, hash, now)).await?,
+        };
+        if caller.expires_at.is_some_and(|at| at <= now) {
+            return Err(Problem::unauthorized("This key has expired. Ask an admin for another."));
+        }
+        Ok(caller)
     }
-    Ok(caller)
 }
 
 fn look_up(app: &App, hash: [u8; 32], now: Instant) -> Result<Arc<Caller>, Problem> {

@@ -1,9 +1,10 @@
-//! What the surfaces share: problems, who is asking, bodies and queries, answers, health.
+//! What the surfaces share: problems, who is asking, bodies and queries, answers, health, metrics.
 
 pub mod answer;
 pub mod auth;
 pub mod extract;
 pub mod health;
+pub mod metrics;
 pub mod needs;
 pub mod problem;
 pub mod shapes;

@@ -105,6 +105,11 @@ impl Problem {
         )
     }
 
+    /// 410: it was there, and has aged out.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "/problems/gone", "No longer kept", detail)
+    }
+
     /// 412: somebody else has changed it since.
     pub fn changed_since() -> Self {
         let detail =

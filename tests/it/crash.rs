@@ -1,7 +1,8 @@
 //! The daemon is killed with SIGKILL in the middle of load, again and again: whatever it has answered
 //! 200 is there afterwards, and in the end applied.
 
-use crate::support::daemon::{Daemon, Home};
+use crate::replicas::unapplied;
+use crate::support::daemon::{Daemon, Home, signal};
 use crate::support::{Database, Ipn};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,34 +19,45 @@ const IN_FLIGHT_MIN: usize = 16;
 /// The kill comes after a number of answers out of this range.
 const ANSWERS: std::ops::Range<usize> = 10..250;
 
+/// How often the daemon is killed.
+const ROUNDS: usize = 30;
+/// In how many of the rounds a batch has to be open when the kill comes, at least.
+const BATCHES_OPEN_MIN: usize = ROUNDS / 3;
+
 #[test]
-fn twenty_kills_under_load_lose_nothing_that_was_answered_on_sqlite() {
-    crash(&Home::new(Database::sqlite()), 20);
+fn thirty_kills_under_load_lose_nothing_that_was_answered_on_sqlite() {
+    crash(&Home::new(Database::sqlite()));
 }
 
 #[test]
-fn five_kills_under_load_lose_nothing_that_was_answered_on_postgres() {
+fn thirty_kills_under_load_lose_nothing_that_was_answered_on_postgres() {
     if let Some(database) = Database::postgres() {
-        crash(&Home::new(database), 5);
+        crash(&Home::new(database));
     }
 }
 
-fn crash(home: &Home, rounds: usize) {
+fn crash(home: &Home) {
+    let store = home.store();
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut daemon = home.serve();
     daemon.make("/api/v1/sites/default/levels", &json!({"id": "gold"}));
     let mapping = json!({"product_id": "501", "level": "gold"});
     daemon.make("/api/v1/sites/default/mappings", &mapping);
     let mut answered = BTreeMap::new();
-    for round in 0..rounds {
+    let mut batches_open = 0;
+    for round in 0..ROUNDS {
         let kill_after = rng.random_range(ANSWERS);
         println!("seed {SEED}, round {round}: killed after {kill_after} answers");
-        let of_round = load_until_killed(&mut daemon, round, kill_after);
+        let (of_round, writing) = load_until_killed(home, &mut daemon, round, kill_after);
         assert!(of_round.len() >= kill_after);
+        // A transaction was open, and there was something for it to apply.
+        batches_open += usize::from(writing && unapplied(&store) > 0);
         daemon = home.serve();
         is_there(&daemon, &of_round);
         answered.extend(of_round);
     }
+    println!("a batch was open in {batches_open} of {ROUNDS} rounds");
+    assert!(batches_open >= BATCHES_OPEN_MIN, "a batch was open in {batches_open} rounds only");
     everything_is_applied(&daemon, &answered);
     daemon.stop();
     let checked = home.run(&["rebuild", "--check"]);
@@ -53,16 +65,18 @@ fn crash(home: &Home, rounds: usize) {
 }
 
 /// Sends from many sides at once; after a number of answers the daemon is killed. Answers the
-/// webhooks that were answered 200, each with its buyer.
+/// webhooks that were answered 200, each with its buyer, and whether a transaction was open.
 fn load_until_killed(
+    home: &Home,
     daemon: &mut Daemon,
     round: usize,
     kill_after: usize,
-) -> BTreeMap<String, String> {
+) -> (BTreeMap<String, String>, bool) {
     let url = format!("{}{}", daemon.base, daemon.hook);
     let client = daemon.client.clone();
     let (next, in_flight) = (Cell::new(0usize), Cell::new(0usize));
     let answered = RefCell::new(BTreeMap::new());
+    let (pid, writing) = (daemon.child.id(), Cell::new(false));
     let kill = RefCell::new(Some(&mut daemon.child));
     let sender = async || {
         loop {
@@ -85,6 +99,9 @@ fn load_until_killed(
             answered.borrow_mut().insert(id, buyer);
             if answered.borrow().len() == kill_after {
                 let child = kill.borrow_mut().take().expect("it is killed once");
+                // Stopped first, so that what it is killed in the middle of can be looked at.
+                signal(pid, "STOP");
+                writing.set(home.is_writing());
                 child.kill().expect("killed");
                 assert!(in_flight.get() >= IN_FLIGHT_MIN, "{} in flight", in_flight.get());
             }
@@ -93,7 +110,7 @@ fn load_until_killed(
     let senders = (0..SENDERS).map(|_| sender());
     daemon.runtime.block_on(futures_util::future::join_all(senders));
     daemon.child.wait().expect("its end");
-    answered.into_inner()
+    (answered.into_inner(), writing.get())
 }
 
 /// What was answered before the kill is found after it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each room may use. A room that is not listed may not exist; a use that is not listed is a
 /// wall broken. `app` stands on both sides of the surfaces: it starts them, and they are served
 /// from it.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -26,14 +26,26 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ),
     (
         "app",
-        &["api", "clock", "first_start", "flow", "intake", "secrets", "settings", "store", "web"],
+        &[
+            "api",
+            "clock",
+            "first_start",
+            "flow",
+            "intake",
+            "metrics",
+            "secrets",
+            "settings",
+            "store",
+            "web",
+        ],
     ),
-    ("intake", &["app", "clock", "core", "flow", "ids", "secrets", "store", "web"]),
+    ("intake", &["app", "clock", "core", "flow", "ids", "metrics", "secrets", "store", "web"]),
     ("api", &["app", "core", "first_start", "flow", "ids", "secrets", "store", "web"]),
-    ("web", &["app", "core", "flow", "secrets", "store"]),
-    ("flow", &["clock", "core", "ids", "secrets", "store"]),
+    ("web", &["app", "core", "flow", "metrics", "secrets", "store"]),
+    ("flow", &["clock", "core", "ids", "metrics", "secrets", "store"]),
     ("first_start", &["core", "flow", "ids", "secrets", "settings", "store"]),
     ("store", &["core"]),
+    ("metrics", &[]),
     ("telemetry", &["settings"]),
     ("clock", &["core"]),
     ("settings", &[]),
@@ -45,13 +57,14 @@ const MAY_USE: [(&str, &[&str]); 17] = [
 ];
 
 /// Names that only some rooms may speak of: crates by what they do, and the doors to the world.
-const ONLY_IN: [(&str, &[&str]); 6] = [
+const ONLY_IN: [(&str, &[&str]); 7] = [
     ("diesel", &["store"]),
     ("diesel_migrations", &["store"]),
     // The settings only read a URL with it.
     ("reqwest", &["cli", "settings"]),
     ("actix_web", &["app", "intake", "api", "web", "cli"]),
     ("indicatif", &["cli"]),
+    ("prometheus", &["metrics"]),
     ("clap", &["cli", "main"]),
 ];
 

@@ -3,7 +3,6 @@
 
 use super::examples;
 use super::schemas::Schemas;
-use crate::core::scope::Scope;
 use crate::web::extract::API_BODY_BYTES_MAX;
 use crate::web::problem::Problem;
 use schemars::SchemaGenerator;
@@ -37,6 +36,13 @@ fn problems() -> Vec<(&'static str, &'static str, Problem)> {
             "Conflict",
             "It does not fit what is there.",
             Problem::conflict("There is a level with this id already. Choose another id."),
+        ),
+        (
+            "Gone",
+            "What comes after the position has aged out; `detail` says where to go on.",
+            Problem::gone(
+                "What came after that has aged out. Read the members anew, then go on from 17.",
+            ),
         ),
         (
             "ChangedSince",
@@ -81,41 +87,17 @@ pub fn shared(schemas: &mut Schemas) -> Value {
     problems().into_iter().map(one).collect::<Map<_, _>>().into()
 }
 
-/// What an operation does, as far as it tells which problems it can meet.
-pub struct Meets {
-    /// The scope that it needs.
-    pub scope: Option<Scope>,
-    /// Whether its path names something.
-    pub names: bool,
-    /// Whether it takes a body.
-    pub body: bool,
-    /// Whether it honours `If-Match`.
-    pub if_match: bool,
-    /// When it conflicts, if it can.
-    pub conflict: Option<&'static str>,
-}
-
-impl Meets {
-    /// The responses of the problems that can happen there, by status.
-    pub fn responses(&self) -> Vec<(String, Value)> {
-        let happens = |status: u16| match status {
-            403 => self.scope > Some(Scope::Read),
-            404 => self.names,
-            408 | 413 | 422 => self.body,
-            409 => self.conflict.is_some(),
-            412 => self.if_match,
-            _ => true,
-        };
-        let one = |(name, _, problem): (&str, &str, Problem)| {
-            let status = problem.status.as_u16();
-            let mut response = json!({ "$ref": format!("#/components/responses/{name}") });
-            if let (409, Some(when)) = (status, self.conflict) {
-                response["description"] = when.into();
-            }
-            happens(status).then(|| (status.to_string(), response))
-        };
-        problems().into_iter().filter_map(one).collect()
-    }
+/// The responses of the problems that can happen, by status; `conflict` says when it is a conflict.
+pub fn of(happens: impl Fn(u16) -> bool, conflict: Option<&'static str>) -> Vec<(String, Value)> {
+    let one = |(name, _, problem): (&str, &str, Problem)| {
+        let status = problem.status.as_u16();
+        let mut response = json!({ "$ref": format!("#/components/responses/{name}") });
+        if let (409, Some(when)) = (status, conflict) {
+            response["description"] = when.into();
+        }
+        happens(status).then(|| (status.to_string(), response))
+    };
+    problems().into_iter().filter_map(one).collect()
 }
 
 /// The headers of answers, by name.

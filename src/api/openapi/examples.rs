@@ -16,6 +16,7 @@ pub fn of_parameter(name: &str) -> Option<Value> {
     Some(match name {
         "email" => json!("dana@example.com"),
         "level" => json!("gold"),
+        "confirm" => json!("default"),
         "at" => json!(BEGAN),
         "after" => json!(0),
         "q" => json!("dana"),
@@ -141,7 +142,7 @@ fn site() -> Value {
         "id": "default", "name": "The kitchen", "kartra_time_zone": "America/New_York", "enabled": true,
         "webhook_url": "https://doors.example/hooks/kartra/c2V2ZW50eS1z", "ipn_secret_set": false, "policy": policy(),
         "connection": {
-            "state": "receiving", "last_webhook_at": BEGAN,
+            "state": "receiving", "last_webhook_at": BEGAN, "feeds_seen": ["outbound", "ipn"],
             "next_step": "Map the products that were discovered to levels.",
         },
         "created_at": "2026-01-01T00:00:00Z",

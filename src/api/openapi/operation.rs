@@ -1,6 +1,6 @@
 //! One operation: a method of a path, what it takes and what it answers.
 
-use super::answers::{Meets, named_header};
+use super::answers::{self, named_header};
 use super::parameters;
 use super::part::Parts;
 use super::schemas::{Schemas, Shape, example};
@@ -37,6 +37,7 @@ pub struct Operation {
     good: Vec<Good>,
     if_match: bool,
     conflict: Option<&'static str>,
+    streams: bool,
 }
 
 /// A good answer.
@@ -74,6 +75,7 @@ pub fn operation<F: Handler<A>, A: Parts>(
         good: Vec::new(),
         if_match: false,
         conflict: None,
+        streams: false,
     };
     A::tell(&mut operation);
     operation
@@ -143,6 +145,12 @@ impl Operation {
         self
     }
 
+    /// It goes on as Server-Sent Events where that is asked for, and what it is asked for may be over.
+    pub fn streams(mut self) -> Self {
+        self.streams = true;
+        self
+    }
+
     fn with(
         mut self,
         status: u16,
@@ -184,22 +192,38 @@ impl Operation {
         if self.if_match {
             all.push(parameters::named("If-Match"));
         }
+        if self.streams {
+            all.push(parameters::named("Last-Event-ID"));
+        }
         if self.good.iter().any(|good| good.status == 304) {
             all.push(parameters::named("If-None-Match"));
         }
         all
     }
 
+    /// Whether it can meet the problem of a status.
+    fn meets(&self, status: u16) -> bool {
+        match status {
+            403 => self.scope > Some(Scope::Read),
+            404 => self.path.contains('{'),
+            408 | 413 | 422 => self.body.is_some(),
+            409 => self.conflict.is_some(),
+            410 => self.streams,
+            412 => self.if_match,
+            _ => true,
+        }
+    }
+
     fn responses(&self, schemas: &mut Schemas) -> Map<String, Value> {
-        let meets = Meets {
-            scope: self.scope,
-            names: self.path.contains('{'),
-            body: self.body.is_some(),
-            if_match: self.if_match,
-            conflict: self.conflict,
-        };
         let good = self.good.iter().map(|good| (good.status.to_string(), good.shown(schemas)));
-        good.chain(meets.responses()).collect()
+        let mut all: Map<String, Value> =
+            good.chain(answers::of(|status| self.meets(status), self.conflict)).collect();
+        if self.streams
+            && let Some(page) = all.get_mut("200")
+        {
+            page["content"]["text/event-stream"] = parameters::event_stream();
+        }
+        all
     }
 }
 

@@ -47,6 +47,14 @@ pub fn shared() -> Value {
             "schema": { "type": "string" },
             "example": "*",
         },
+        "Last-Event-ID": {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "Of a stream that is taken up again: the id of the last change that was read. It goes \
+                            before `after`, and says nothing where no stream is asked for.",
+            "schema": { "type": "integer" },
+            "example": 17,
+        },
         "If-None-Match": {
             "name": "If-None-Match",
             "in": "header",
@@ -72,6 +80,14 @@ fn in_path(name: &str, description: &str, schema: &Value, example: &str) -> Valu
         "description": description,
         "schema": schema,
         "example": example,
+    })
+}
+
+/// What a feed is as a stream.
+pub fn event_stream() -> Value {
+    json!({
+        "schema": { "type": "string", "description": "Server-Sent Events." },
+        "example": "id: 17\nevent: change\ndata: {\"id\":17,…}\n\n",
     })
 }
 

@@ -9,6 +9,12 @@ use crate::api::{
 };
 use actix_web::Handler;
 
+/// How the feed is read.
+const STREAM: &str = "The cursor is the position of the last change that was read: it can be kept.\n\n\
+    With `Accept: text/event-stream` the answer goes on as Server-Sent Events: each is a `change` whose data is such \
+    a change and whose id is its position, with a comment now and then while there is none. Whoever comes back with \
+    `Last-Event-ID` misses nothing and gets nothing twice.";
+
 /// Every noun of the API.
 pub fn nouns() -> Vec<Noun> {
     vec![
@@ -72,13 +78,17 @@ fn sites() -> Vec<Operation> {
         post("/sites", sites::create, "createSite", "Make a site")
             .says("A key that is bound to a site may not.")
             .made::<sites::SiteView>()
-            .conflict("There is a site with this id already."),
+            .conflict("There is a site with this id already, or one is still being deleted."),
         get("/sites/{site}", sites::get, "getSite", "Look at a site")
             .thing::<sites::SiteView>("The site."),
         patch("/sites/{site}", sites::edit, "editSite", "Change a site")
             .says("Another policy or time zone reaches every purchase, also those of before.")
             .edited::<sites::Edited>()
             .or_later::<sites::Edited>(),
+        delete("/sites/{site}", sites::remove, "deleteSite", "Delete a site")
+            .says("With everything that belongs to it.")
+            .ended("It is gone; what belonged to it is removed bit by bit.")
+            .if_match(),
         post("/sites/{site}/webhook-url/rotate", hooks::rotate, "rotateWebhookUrl", "Make another webhook URL")
             .says("The old URL is still taken for a while, so that nothing Kartra sends meanwhile is lost.")
             .answers::<hooks::Rotated>("The new URL.")
@@ -236,8 +246,9 @@ fn webhooks() -> Vec<Operation> {
 fn changes() -> Vec<Operation> {
     vec![
         get("/sites/{site}/changes", changes::list, "listChanges", "Read the feed")
-            .says("The cursor is the position of the last change that was read: it can be kept.")
-            .page::<changes::ChangeView>("The changes, oldest first."),
+            .says(STREAM)
+            .page::<changes::ChangeView>("The changes, oldest first.")
+            .streams(),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! What sites look like, coming and going.
 
+use crate::api::connection::Connection;
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
 use crate::core::policy::Policy;
@@ -45,21 +46,6 @@ impl Resource for SiteView {
         json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
     }
 }
-
-/// Whether Kartra talks to a site.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::api) struct Connection {
-    /// The state in a word.
-    #[schemars(extend("enum" = STATES))]
-    pub state: &'static str,
-    /// When the last webhook was received; null where none was.
-    pub last_webhook_at: Option<Instant>,
-    /// What to do next, in words.
-    pub next_step: &'static str,
-}
-
-/// The states of a connection.
-const STATES: [&str; 4] = ["waiting_for_first_webhook", "receiving", "silent", "disabled"];
 
 /// What a new site shall be.
 #[derive(Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ mod blocks;
 mod bodies;
 mod changes;
 mod concurrency;
+mod connection;
 mod grants;
 mod health;
 mod hooks;
@@ -25,6 +26,8 @@ mod products;
 mod raw;
 mod recomputes;
 mod sites;
+mod sites_deleted;
+mod stream;
 mod sweep;
 mod webhooks;
 

@@ -20,7 +20,8 @@ on_both_databases! {
             "id": "default", "name": "Default site", "kartra_time_zone": "America/New_York",
             "enabled": true, "webhook_url": url, "ipn_secret_set": false, "policy": {},
             "connection": {
-                "state": "waiting_for_first_webhook", "last_webhook_at": null, "next_step": next,
+                "state": "waiting_for_first_webhook", "last_webhook_at": null,
+                "feeds_seen": [], "next_step": next,
             },
             "created_at": app.clock.now(),
         }));

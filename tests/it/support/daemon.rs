@@ -5,7 +5,8 @@
 
 use super::{ADMIN_KEY, Database, Reply};
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, SqliteConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+use latchkey::store::Store;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,13 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < DEADLINE, "never came: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, name: &str) {
+    let kill = format!("kill -{name} {process}");
+    let killed = Command::new("sh").args(["-c", &kill]).status().expect("a shell");
+    assert!(killed.success(), "{killed}");
 }
 
 /// A data directory and a database that processes are started on.
@@ -63,6 +71,32 @@ impl Home {
 
     fn url(&self) -> String {
         self.database.url(self.directory.path())
+    }
+
+    /// Whether a transaction that writes is open: on PostgreSQL one that has locked a site, on SQLite
+    /// any, as there is one at a time.
+    pub fn is_writing(&self) -> bool {
+        match self.database {
+            Database::Sqlite => {
+                let path = self.path().join("latchkey.db").display().to_string();
+                let mut conn = SqliteConnection::establish(&path).expect("the file");
+                conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err()
+            }
+            Database::Postgres { .. } => {
+                let mut conn = PgConnection::establish(&self.url()).expect("the database");
+                // Intake only refers to a site; whoever works one looks for its ends, too.
+                let locks = "SELECT 1 FROM pg_stat_activity AS session \
+                             JOIN pg_locks AS site USING (pid) JOIN pg_locks AS work USING (pid) \
+                             WHERE session.datname = current_database() AND site.relation = 'sites'::regclass AND site.granted \
+                             AND site.mode = 'RowShareLock' AND work.relation = 'members'::regclass";
+                diesel::sql_query(locks).execute(&mut conn).expect("read") > 0
+            }
+        }
+    }
+
+    /// The store on its database, as one more process would open it.
+    pub fn store(&self) -> Store {
+        Store::open(&self.url(), 2).expect("a store")
     }
 
     /// The program with some arguments, without what the tester's own environment says.
@@ -102,8 +136,20 @@ impl Home {
 
     /// Starts the daemon; answers when it listens.
     pub fn serve(&self) -> Daemon {
-        let (number, errors) = self.next_log();
+        self.start(self.command(&["serve"]))
+    }
+
+    /// Starts one of several daemons on the same PostgreSQL, which knows its sessions by this name.
+    pub fn serve_as(&self, name: &str) -> Daemon {
+        let url = self.url();
+        let mark = if url.contains('?') { '&' } else { '?' };
         let mut command = self.command(&["serve"]);
+        command.env("LATCHKEY__DATABASE__URL", format!("{url}{mark}application_name={name}"));
+        self.start(command)
+    }
+
+    fn start(&self, mut command: Command) -> Daemon {
+        let (number, errors) = self.next_log();
         let errors_of = std::fs::File::create(&errors).expect("a file");
         let mut child =
             command.stdout(Stdio::piped()).stderr(errors_of).spawn().expect("a process");
@@ -124,7 +170,7 @@ impl Home {
         let hook = url[base.len()..].to_owned();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = super::client();
         Daemon { child, base, hook, errors, runtime, client }
     }
 
@@ -234,9 +280,12 @@ impl Daemon {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
-        let killed = Command::new("sh").args(["-c", &kill]).status().expect("a shell");
-        assert!(killed.success(), "{killed}");
+        self.signal("TERM");
+    }
+
+    /// Sends a signal: `STOP` pauses it wherever it is, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Waits for its end.

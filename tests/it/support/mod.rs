@@ -62,12 +62,20 @@ pub fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
 }
 
+/// A client that trusts no connection that the server may have closed since, after a long pause.
+fn client() -> reqwest::Client {
+    let idle_max = std::time::Duration::from_secs(2);
+    reqwest::Client::builder().no_proxy().pool_idle_timeout(idle_max).build().expect("a client")
+}
+
 /// A Latchkey that runs inside the test.
 pub struct TestApp {
     /// The parts.
     pub app: App,
     /// The test's own clock.
     pub clock: Clock,
+    /// Where `/metrics` is alone, with its scheme; `None` where it is on the main address.
+    pub metrics: Option<String>,
     base: String,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -94,6 +102,8 @@ impl TestApp {
             ("server.bind".into(), "127.0.0.1:0".into()),
             ("server.workers".into(), "1".into()),
             ("admin.key".into(), ADMIN_KEY.into()),
+            // A test jumps through the years, and looks at all that happened.
+            ("feed.kept_days".into(), "0".into()),
         ];
         overrides.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let no_file = data.path().join("no-such-file.toml");
@@ -105,18 +115,20 @@ impl TestApp {
         let server = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
                 let running = app::start(&settings, &options).expect("started");
-                tell.send((running.app.clone(), running.address)).expect("told");
+                tell.send((running.app.clone(), running.address, running.metrics_address))
+                    .expect("told");
                 let stopped = async { drop(stopped.await) };
                 running.until(stopped).await.expect("stopped");
             });
         });
-        let (app, address) = told.recv().expect("running");
+        let (app, address, metrics) = told.recv().expect("running");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = client();
         Self {
             app,
             clock,
+            metrics: metrics.map(|address| format!("http://{address}")),
             base: format!("http://{address}"),
             client,
             runtime,
@@ -200,6 +212,11 @@ impl TestApp {
     ) -> Reply {
         let method = method.parse().expect("a method");
         self.send(edit(self.client.request(method, format!("{}{path}", self.base))))
+    }
+
+    /// Asks another address of the program, without a key.
+    pub fn get_from(&self, base: &str, path: &str) -> Reply {
+        self.send(self.client.get(format!("{base}{path}")))
     }
 
     fn send(&self, request: reqwest::RequestBuilder) -> Reply {

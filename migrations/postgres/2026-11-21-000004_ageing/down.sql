@@ -1,0 +1,2 @@
+ALTER TABLE sites DROP COLUMN feed_floor;
+ALTER TABLE sites DROP COLUMN deleted_at;

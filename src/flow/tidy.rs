@@ -1,0 +1,58 @@
+//! What nobody waits for: removing the rows of deleted sites, and what has aged out of the feeds.
+
+use super::{Flow, locked};
+use crate::core::Instant;
+use crate::store::sites::Busy;
+use crate::store::{Result, disposal};
+use chrono::TimeDelta;
+
+/// How long between two looks for something to tidy up, where nobody asked for one.
+const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// How long after its deletion a site may still be known somewhere, with a webhook on its way: a row
+/// of a site that is gone would keep the whole group from being stored.
+const DOORS_CLOSE_WITHIN: TimeDelta = TimeDelta::minutes(1);
+
+impl Flow {
+    /// Asks that what there is to tidy up be looked for at once.
+    pub fn tidy_soon(&self) {
+        *locked(&self.tidied_at) = None;
+        self.wake();
+    }
+
+    /// Tidies up a batch of each kind, now and then; answers whether there was anything to do.
+    pub(super) fn tidy(&self) -> Result<bool> {
+        let now = self.clock.now();
+        if locked(&self.tidied_at).is_some_and(|at| now < at + TIDY_EVERY) {
+            return Ok(false);
+        }
+        let tidied = self.remove_deleted_sites(now)? | self.age_feeds(now)?;
+        *locked(&self.tidied_at) = (!tidied).then_some(now);
+        Ok(tidied)
+    }
+
+    fn remove_deleted_sites(&self, now: Instant) -> Result<bool> {
+        let mut removed = false;
+        for site_id in self.store.read(disposal::deleted_sites)? {
+            let Some(_turn) = self.take(&site_id) else { continue };
+            let before = now - DOORS_CLOSE_WITHIN;
+            removed |= self.store.write(|conn| disposal::remove_batch(conn, &site_id, before))?;
+        }
+        Ok(removed)
+    }
+
+    fn age_feeds(&self, now: Instant) -> Result<bool> {
+        let Some(kept) = self.limits.feed_kept_days else { return Ok(false) };
+        let cutoff = now - TimeDelta::days(i64::from(kept));
+        let aged = self.store.read(|conn| disposal::sites_with_aged_feed(conn, cutoff))?;
+        for site_id in &aged {
+            self.at_bench(
+                site_id,
+                Busy::Skip,
+                |_| true,
+                |conn, bench| disposal::age_feed(conn, &bench.site.id, cutoff),
+            )?;
+        }
+        Ok(!aged.is_empty())
+    }
+}

@@ -1,0 +1,114 @@
+//! What the database says of the sites: how much waits, for how long, and what needs somebody.
+
+use super::registered;
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+
+/// Up to how many sites each has series of its own. With more, only the totals are told: the number
+/// of series has a bound, whoever makes sites.
+pub const SITES_WITH_SERIES_MAX: usize = 50;
+
+/// What waits at one site, and what needs somebody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The site.
+    pub site_id: String,
+    /// Webhooks that wait to be applied.
+    pub pending: i64,
+    /// How long the one that is due longest has waited, in whole seconds.
+    pub oldest_pending_seconds: i64,
+    /// How late the earliest end is that is due and not applied, in whole seconds.
+    pub timers_late_seconds: i64,
+    /// How many webhooks have a status that needs somebody; each status once.
+    pub webhooks: Vec<(&'static str, i64)>,
+}
+
+/// The gauges that are written when somebody asks.
+pub(super) struct Gauges {
+    up: IntGauge,
+    sites: IntGauge,
+    pending: IntGauge,
+    oldest_pending: IntGauge,
+    timers_late: IntGauge,
+    webhooks: IntGaugeVec,
+    site_pending: IntGaugeVec,
+    site_oldest_pending: IntGaugeVec,
+    site_webhooks: IntGaugeVec,
+}
+
+impl Gauges {
+    pub(super) fn new(on: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name, help| registered(on, IntGauge::with_opts(Opts::new(name, help))?);
+        let gauges = |name, help, labels: &[&str]| {
+            registered(on, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        Ok(Self {
+            up: gauge(
+                "latchkey_database_up",
+                "Whether the database could be asked: 1, or 0, and then what it says is missing.",
+            )?,
+            sites: gauge("latchkey_sites", "How many sites there are.")?,
+            pending: gauge(
+                "latchkey_webhooks_pending",
+                "Webhooks that wait to be applied, those of disabled sites included.",
+            )?,
+            oldest_pending: gauge(
+                "latchkey_oldest_pending_seconds",
+                "How long the webhook that is due longest has waited, in seconds, on any enabled site.",
+            )?,
+            timers_late: gauge(
+                "latchkey_timers_late_seconds",
+                "How late the earliest end of access is that is due and not applied, in seconds.",
+            )?,
+            webhooks: gauges(
+                "latchkey_webhooks",
+                "Webhooks with a status that needs somebody, at most 100000 counted of each site.",
+                &["status"],
+            )?,
+            site_pending: gauges(
+                "latchkey_site_webhooks_pending",
+                "Webhooks of a site that wait to be applied; not told where sites are many.",
+                &["site"],
+            )?,
+            site_oldest_pending: gauges(
+                "latchkey_site_oldest_pending_seconds",
+                "How long the webhook of an enabled site that is due longest has waited, in seconds.",
+                &["site"],
+            )?,
+            site_webhooks: gauges(
+                "latchkey_site_webhooks",
+                "Webhooks of a site with a status that needs somebody; not told where sites are many.",
+                &["site", "status"],
+            )?,
+        })
+    }
+
+    /// Writes what was read in place of what was written last. What is not known any more is gone
+    /// or nought, and `up` says which.
+    pub(super) fn set(&self, standings: Option<&[Standing]>) {
+        self.up.set(i64::from(standings.is_some()));
+        let standings = standings.unwrap_or_default();
+        let all = |of: fn(&Standing) -> i64| standings.iter().map(of);
+        self.sites.set(i64::try_from(standings.len()).unwrap_or(i64::MAX));
+        self.pending.set(all(|site| site.pending).sum());
+        self.oldest_pending.set(all(|site| site.oldest_pending_seconds).max().unwrap_or(0));
+        self.timers_late.set(all(|site| site.timers_late_seconds).max().unwrap_or(0));
+        [&self.webhooks, &self.site_pending, &self.site_oldest_pending, &self.site_webhooks]
+            .iter()
+            .for_each(|gauges| gauges.reset());
+        for (status, count) in standings.iter().flat_map(|site| &site.webhooks) {
+            self.webhooks.with_label_values(&[*status]).add(*count);
+        }
+        if standings.len() <= SITES_WITH_SERIES_MAX {
+            standings.iter().for_each(|site| self.set_site(site));
+        }
+    }
+
+    fn set_site(&self, site: &Standing) {
+        let id = site.site_id.as_str();
+        self.site_pending.with_label_values(&[id]).set(site.pending);
+        self.site_oldest_pending.with_label_values(&[id]).set(site.oldest_pending_seconds);
+        for (status, count) in &site.webhooks {
+            self.site_webhooks.with_label_values(&[id, status]).set(*count);
+        }
+    }
+}

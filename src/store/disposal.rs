@@ -1,0 +1,102 @@
+//! What is removed in small batches: the rows of a deleted site, and what has aged out of a feed. No
+//! batch is so large that anybody has to wait for it.
+
+use super::conn::Conn;
+use super::schema::{changes, hooks, keys, sites};
+use super::{Result, stored};
+use crate::core::Instant;
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+
+/// Rows that one batch removes from a table.
+const BATCH_ROWS_MAX: i64 = 1_000;
+
+/// The tables whose rows belong to a site, and what their keys have besides it. A table stands before
+/// those that it refers to.
+const TABLES: [(&str, &str); 16] = [
+    ("webhooks", "id"),
+    ("event_ties", "tie, event_id"),
+    ("events", "id"),
+    ("purchase_terms", "product_id, purchase_id, ordinal"),
+    ("purchases", "id"),
+    ("leads", "lead_key"),
+    ("access", "member_id, level"),
+    ("members", "id"),
+    ("changes", "position"),
+    ("mappings", "id"),
+    ("levels", "id"),
+    ("products", "product_id"),
+    ("override_leads", "lead_key, override_id"),
+    ("overrides", "id"),
+    ("recomputes", "id"),
+    ("keys", "id"),
+];
+
+/// Deletes a site: nobody finds it, its webhook URLs or its keys from now on.
+pub fn delete_site(conn: &mut Conn, site_id: &str, at: Instant) -> Result<()> {
+    let gone = (sites::deleted_at.eq(stored(at)), sites::enabled.eq(false));
+    diesel::update(sites::table.find(site_id)).set(gone).execute(conn)?;
+    diesel::delete(hooks::table.filter(hooks::site_id.eq(site_id))).execute(conn)?;
+    diesel::delete(keys::table.filter(keys::site_id.eq(site_id))).execute(conn)?;
+    Ok(())
+}
+
+/// The deleted sites whose rows are still being removed.
+pub fn deleted_sites(conn: &mut Conn) -> Result<Vec<String>> {
+    let deleted = sites::table.filter(sites::deleted_at.is_not_null());
+    Ok(deleted.select(sites::id).order(sites::id).load(conn)?)
+}
+
+/// Whether a site of this id is still being removed.
+pub fn is_being_removed(conn: &mut Conn, site_id: &str) -> Result<bool> {
+    let deleted = sites::table.find(site_id).filter(sites::deleted_at.is_not_null());
+    Ok(deleted.select(sites::id).first::<String>(conn).optional()?.is_some())
+}
+
+/// Removes a batch of a deleted site's rows; when there are none left, the site itself, if it was
+/// deleted before an instant. Answers whether anything was removed.
+pub fn remove_batch(conn: &mut Conn, site_id: &str, before: Instant) -> Result<bool> {
+    for (table, key) in TABLES {
+        let batch = format!("SELECT {key} FROM {table} WHERE site_id = $1 LIMIT {BATCH_ROWS_MAX}");
+        let delete = format!("DELETE FROM {table} WHERE site_id = $1 AND ({key}) IN ({batch})");
+        if sql_query(delete).bind::<Text, _>(site_id).execute(conn)? > 0 {
+            return Ok(true);
+        }
+    }
+    let site = sites::table.filter(sites::id.eq(site_id));
+    Ok(diesel::delete(site.filter(sites::deleted_at.lt(stored(before)))).execute(conn)? > 0)
+}
+
+/// The position up to which a site's feed has aged out; 0 where nothing has.
+pub fn feed_floor(conn: &mut Conn, site_id: &str) -> Result<i64> {
+    let floor = sites::table.find(site_id).select(sites::feed_floor).first(conn).optional()?;
+    Ok(floor.unwrap_or(0))
+}
+
+/// The sites whose oldest change is from before an instant.
+pub fn sites_with_aged_feed(conn: &mut Conn, cutoff: Instant) -> Result<Vec<String>> {
+    let aged = changes::table
+        .filter(changes::site_id.eq(sites::id))
+        .filter(changes::position.eq(sites::feed_floor + 1))
+        .filter(changes::at.lt(stored(cutoff)));
+    let ids = sites::table.filter(sites::deleted_at.is_null()).filter(diesel::dsl::exists(aged));
+    Ok(ids.select(sites::id).order(sites::id).load(conn)?)
+}
+
+/// Removes a batch of the changes from before an instant, oldest first, under the site's lock.
+pub fn age_feed(conn: &mut Conn, site_id: &str, cutoff: Instant) -> Result<()> {
+    let oldest: Vec<(i64, NaiveDateTime)> = changes::table
+        .filter(changes::site_id.eq(site_id))
+        .order(changes::position)
+        .limit(BATCH_ROWS_MAX)
+        .select((changes::position, changes::at))
+        .load(conn)?;
+    let aged = oldest.into_iter().take_while(|(_, at)| *at < stored(cutoff)).last();
+    let Some((floor, _)) = aged else { return Ok(()) };
+    let gone = changes::table.filter(changes::site_id.eq(site_id));
+    diesel::delete(gone.filter(changes::position.le(floor))).execute(conn)?;
+    diesel::update(sites::table.find(site_id)).set(sites::feed_floor.eq(floor)).execute(conn)?;
+    Ok(())
+}

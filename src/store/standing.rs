@@ -1,0 +1,86 @@
+//! What waits at each site, and what needs somebody: asked for metrics, of all sites at once.
+
+use super::conn::Conn;
+use super::{Result, stored};
+use crate::core::Instant;
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
+
+/// How many webhooks of one status are counted for one site: nobody works through more by hand, and
+/// a count has to cost the same however many there are.
+const COUNTED_MAX: i64 = 100_000;
+
+/// What waits at one site, and what needs somebody.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct Standing {
+    /// The site.
+    #[diesel(sql_type = Text)]
+    pub site_id: String,
+    /// Whether anything of it is applied.
+    #[diesel(sql_type = Bool)]
+    pub enabled: bool,
+    /// Webhooks that wait to be applied.
+    #[diesel(sql_type = BigInt)]
+    pub pending: i64,
+    /// When the first of them was or will be due.
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    pub pending_since: Option<NaiveDateTime>,
+    /// When the earliest end was or will be due.
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    pub next_end_at: Option<NaiveDateTime>,
+    /// Webhooks by the status that needs somebody.
+    #[diesel(sql_type = BigInt)]
+    pub held: i64,
+    /// Reversals of nothing known.
+    #[diesel(sql_type = BigInt)]
+    pub unmatched: i64,
+    /// Those that hold no event.
+    #[diesel(sql_type = BigInt)]
+    pub unreadable: i64,
+    /// IPNs whose secret is not the site's.
+    #[diesel(sql_type = BigInt)]
+    pub rejected: i64,
+    /// Errors of ours.
+    #[diesel(sql_type = BigInt)]
+    pub failed: i64,
+}
+
+/// What waits at every site. Each number is read off an index, for each site alone.
+pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
+    let with = |status: &str| {
+        let of = format!("w.site_id = s.id AND w.status = '{status}'");
+        format!("{} AS {status}", counted(&of))
+    };
+    let query = format!(
+        "SELECT s.id AS site_id, s.enabled AS enabled, {} AS pending, \
+         (SELECT MIN(w.next_attempt_at) FROM webhooks w \
+          WHERE w.site_id = s.id AND w.next_attempt_at IS NOT NULL) AS pending_since, \
+         (SELECT MIN(m.next_change_at) FROM members m \
+          WHERE m.site_id = s.id AND m.next_change_at IS NOT NULL) AS next_end_at, \
+         {}, {}, {}, {}, {} FROM sites s ORDER BY s.id",
+        counted("w.site_id = s.id AND w.next_attempt_at IS NOT NULL"),
+        with("held"),
+        with("unmatched"),
+        with("unreadable"),
+        with("rejected"),
+        with("failed"),
+    );
+    Ok(sql_query(query).load(conn)?)
+}
+
+fn counted(of: &str) -> String {
+    format!(
+        "(SELECT COUNT(*) FROM (SELECT 1 FROM webhooks w WHERE {of} LIMIT {COUNTED_MAX}) counted)"
+    )
+}
+
+impl Standing {
+    /// How many whole seconds something that was due at an instant is late; 0 where nothing is
+    /// worked on anyway.
+    pub fn late(&self, due_at: Option<NaiveDateTime>, now: Instant) -> i64 {
+        let due_at = due_at.filter(|_| self.enabled);
+        due_at.map_or(0, |due_at| (stored(now) - due_at).num_seconds().max(0))
+    }
+}

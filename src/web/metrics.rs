@@ -1,0 +1,69 @@
+//! `/metrics`, for Prometheus.
+
+use super::auth::{Auth, Read};
+use super::problem::Problem;
+use crate::app::App;
+use crate::core::Instant;
+use crate::metrics::standing::Standing;
+use crate::store::standing::{self, of_all_sites};
+use actix_web::{HttpResponse, web};
+use chrono::TimeDelta;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// How long the answer of one look into the database serves everybody who asks.
+const LOOK_EVERY: TimeDelta = TimeDelta::seconds(5);
+/// The text format of Prometheus.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the latest look into the database found; `None` where it could not be asked.
+#[derive(Default)]
+pub struct Looked(Mutex<Option<(Instant, Option<Arc<[Standing]>>)>>);
+
+/// `GET /metrics` on the main address: it tells of every site, so a key of one site is not enough.
+pub async fn with_key(app: web::Data<App>, auth: Auth<Read>) -> Result<HttpResponse, Problem> {
+    if auth.caller.site_id.is_some() {
+        return Err(Problem::forbidden("Use a key that is not bound to a site."));
+    }
+    without_key(app).await
+}
+
+/// `GET /metrics` on an address of its own.
+pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    // Whoever comes while another looks waits for what they find: scraping more often costs the
+    // database nothing.
+    let mut looked = app.looked().0.lock().await;
+    let now = app.clock().now();
+    let fresh = |at: Instant| now >= at && now - at < LOOK_EVERY;
+    let found = match &*looked {
+        Some((at, found)) if fresh(*at) => found.clone(),
+        _ => {
+            let found = app.blocking(move |app| Ok(app.store().read(of_all_sites)?)).await.ok();
+            let found: Option<Arc<[Standing]>> =
+                found.map(|sites| sites.into_iter().map(|site| shown(site, now)).collect());
+            *looked = Some((now, found.clone()));
+            found
+        }
+    };
+    let text = app.metrics().text(found.as_deref()).map_err(|error| {
+        tracing::error!(%error, "the metrics could not be written");
+        Problem::internal()
+    })?;
+    Ok(HttpResponse::Ok().content_type(TEXT).body(text))
+}
+
+fn shown(site: standing::Standing, now: Instant) -> Standing {
+    Standing {
+        pending: site.pending,
+        oldest_pending_seconds: site.late(site.pending_since, now),
+        timers_late_seconds: site.late(site.next_end_at, now),
+        webhooks: vec![
+            ("held", site.held),
+            ("unmatched", site.unmatched),
+            ("unreadable", site.unreadable),
+            ("rejected", site.rejected),
+            ("failed", site.failed),
+        ],
+        site_id: site.site_id,
+    }
+}
