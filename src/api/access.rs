@@ -12,19 +12,30 @@ use crate::store::{members, rules};
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Json, Query};
 use crate::web::problem::Problem;
+use crate::web::shapes::{Email, Slug};
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+/// Whom and what is asked about.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AccessQuestion")]
 pub struct Question {
+    /// The address, in any case; an address that nobody has is allowed nothing.
+    #[schemars(with = "Email")]
     email: String,
+    /// The level; an unknown one is 404.
+    #[schemars(with = "Slug")]
     level: String,
 }
 
-#[derive(Serialize)]
-struct Allowed {
+/// Whether an address has a level now.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Allowed {
+    /// Whether the level is held.
     allowed: bool,
+    /// The end of the unbroken stretch; null where none is known, or the level is not held.
     until: Option<Instant>,
 }
 

@@ -3,6 +3,8 @@
 use super::stream;
 use crate::app::App;
 use crate::core::Instant;
+use crate::core::change::What;
+use crate::core::grant::Reason;
 use crate::store::changes::{self, Change};
 use crate::store::conn::Conn;
 use crate::store::disposal;
@@ -10,25 +12,57 @@ use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// Every kind of cause.
+const CAUSES: [&str; 11] = [
+    "event",
+    "mapping",
+    "timer",
+    "override",
+    "settings",
+    "discard",
+    "import",
+    "reconcile",
+    "breaker",
+    "erase",
+    "upgrade",
+];
+
 /// A change as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Change")]
 pub(super) struct ChangeView {
+    /// The site's position: each change is one higher than the one before.
     pub(super) id: i64,
+    /// When it was recorded.
     at: Instant,
+    /// The member's address at that time.
     email: String,
+    /// The level.
     level: String,
+    /// What happened to it.
+    #[schemars(with = "What")]
     what: String,
+    /// The level's end from then on; null where none is known, or it was revoked.
     until: Option<Instant>,
+    /// What led to it.
     cause: CauseView,
+    /// Why the level is held from then on, or is not.
+    #[schemars(with = "Reason")]
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What led to a change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Cause")]
 struct CauseView {
+    /// What kind of thing it was.
+    #[schemars(extend("enum" = CAUSES))]
     kind: String,
+    /// The id of the thing; of a timer, the instant at which it was due.
     id: String,
 }
 
@@ -47,9 +81,10 @@ impl From<Change> for ChangeView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// The position of the last change that is known; only later ones are listed.
     after: Option<i64>,
     limit: Option<i64>,
     cursor: Option<String>,

@@ -6,6 +6,7 @@ use crate::store::conn::Conn;
 use crate::store::sites::Site;
 use crate::store::{Result as Stored, connection};
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How far back pauses between webhooks tell what is usual.
@@ -31,20 +32,31 @@ const ADD_IPN: &str = "There are subscriptions, but no IPN has ever come: rebill
 const NOTHING: &str = "Nothing: everything that Kartra has sent is connected.";
 
 /// Whether Kartra talks to a site.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Connection {
+    /// The state in a word.
     state: State,
+    /// When the last webhook was received; null where none was.
     last_webhook_at: Option<Instant>,
+    /// Which of Kartra's feeds were ever seen.
+    #[schemars(with = "Vec<Feed>")]
     feeds_seen: Vec<&'static str>,
+    /// The one thing to do next, in words.
     next_step: &'static str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether Kartra talks to a site, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ConnectionState")]
 enum State {
+    /// Nothing has come yet.
     WaitingForFirstWebhook,
+    /// Webhooks come.
     Receiving,
+    /// None has come for longer than usual.
     Silent,
+    /// The site is disabled: webhooks are stored and not applied.
     Disabled,
 }
 

@@ -8,8 +8,10 @@ use crate::store::sites;
 use crate::web::auth::{Admin, Auth};
 use crate::web::extract::Json;
 use crate::web::problem::Problem;
+use crate::web::shapes::Uri;
 use actix_web::{HttpResponse, web};
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How long the old URL is taken when nothing else is asked for, in hours.
@@ -19,9 +21,13 @@ const OVERLAP_HOURS_MAX: i64 = 720;
 /// How many URLs of a site may be taken at once.
 const HOOKS_MAX: i64 = 10;
 
-#[derive(Deserialize)]
+/// How a webhook URL is to be rotated.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RotateWebhookUrl")]
 pub struct Rotate {
+    /// For how many hours the old URL is still taken.
+    #[schemars(range(min = 0, max = OVERLAP_HOURS_MAX))]
     #[serde(default = "overlap_hours")]
     overlap_hours: i64,
 }
@@ -30,9 +36,14 @@ fn overlap_hours() -> i64 {
     OVERLAP_HOURS
 }
 
-#[derive(Serialize)]
-struct Rotated {
+/// The new webhook URL.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RotatedWebhookUrl")]
+pub(super) struct Rotated {
+    /// The URL to paste into Kartra from now on.
+    #[schemars(with = "Uri")]
     webhook_url: String,
+    /// When the old URL is taken no more.
     previous_ends_at: Instant,
 }
 

@@ -13,18 +13,28 @@ use crate::web::answer::{self, Resource};
 use crate::web::auth::{Admin, Auth, Caller};
 use crate::web::extract::{Json, Nothing, Page, Query, name_fault};
 use crate::web::problem::{Fault, Problem};
+use crate::web::shapes::{Name, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A key as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub struct KeyView {
+    /// Its id, to revoke it by.
     id: String,
+    /// What people call it.
     name: String,
+    /// What it may do.
     scopes: Vec<Scope>,
+    /// The one site that it opens; null opens all.
     site: Option<String>,
+    /// When it was made.
     created_at: Instant,
+    /// When it ends; null never.
     expires_at: Option<Instant>,
+    /// When it was last used, to within a minute; null where it never was.
     last_used_at: Option<Instant>,
 }
 
@@ -70,19 +80,20 @@ impl From<Key> for KeyView {
 }
 
 /// A key when it is made: the only time that it can be seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MadeKey")]
 pub struct MadeView {
     /// What is known of it later.
     #[serde(flatten)]
     pub known: KeyView,
-    /// The key itself.
+    /// The key itself, shown this once.
     pub key: String,
 }
 
 impl Resource for MadeView {}
 
 /// Which page.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,
@@ -126,17 +137,21 @@ fn reaches(caller: &Caller, key: &Key) -> bool {
 }
 
 /// What a new key shall be.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateKey")]
 pub struct Create {
     /// What people call it.
+    #[schemars(with = "Name")]
     pub name: String,
-    /// What it may do.
+    /// What it may do; each scope contains those before it.
+    #[schemars(length(min = 1))]
     pub scopes: Vec<Scope>,
-    /// The one site that it opens; `None` opens all.
+    /// The one site that it opens; null opens all.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     pub site: Option<String>,
-    /// When it ends; `None` never.
+    /// When it ends, in the future; null never.
     #[serde(default)]
     pub expires_at: Option<Instant>,
 }

@@ -8,15 +8,21 @@ use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
+use crate::web::shapes::{Name, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A level as it is shown.
-#[derive(Debug, Serialize)]
-struct LevelView {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Level")]
+pub(super) struct LevelView {
+    /// Its id, a slug.
     id: String,
+    /// What people call it.
     name: String,
+    /// How many members hold it.
     members: i64,
     #[serde(skip)]
     created_at: chrono::NaiveDateTime,
@@ -47,7 +53,7 @@ fn existing(conn: &mut Conn, site_id: &str, id: &str) -> Result<LevelView, Probl
     view.ok_or_else(|| Problem::not_found("level"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,
@@ -86,10 +92,16 @@ pub async fn get(
     Ok(answer::thing(&request, &found.await?))
 }
 
-#[derive(Deserialize)]
+/// What a new level shall be.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateLevel")]
 pub struct Create {
+    /// Its id, which mappings and questions name it by.
+    #[schemars(with = "Slug")]
     id: String,
+    /// What people call it; its id where nothing is said.
+    #[schemars(with = "Option<Name>")]
     name: Option<String>,
 }
 
@@ -127,10 +139,14 @@ pub async fn create(
     Ok(answer::created(&location, &made.await?))
 }
 
-#[derive(Deserialize)]
+/// What shall change about a level.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EditLevel")]
 pub struct Edit {
+    /// What people call it.
     #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "Name")]
     name: Option<String>,
 }
 

@@ -1,9 +1,13 @@
 //! Mappings: product (and perhaps price point) → level. A change reaches purchases of before, too.
 
+mod shapes;
+
+pub use shapes::{Create, Edit};
+pub(super) use shapes::{MappingView, RecomputeOnly, Written};
+
 use super::recomputes::{is_finished, work};
 use super::views::RecomputeView;
 use crate::app::App;
-use crate::core::Instant;
 use crate::core::kartra::values::ID_BYTES_MAX;
 use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
@@ -12,56 +16,18 @@ use crate::flow::settle::{Bench, Cause};
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::{Result as Stored, rules, sites};
-use crate::web::answer::{self, IfMatch, Resource};
+use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, KartraId, Moment, Nothing, Object, Page, Query};
+use crate::web::extract::{Json, Nothing, Object, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// What stands before the product's number in the address of its edit page (Member Kitchens' guide).
 const EDIT_PAGE: &str = "/products/edit/";
 
-/// A mapping as it is shown.
-#[derive(Debug, Clone, Serialize)]
-struct MappingView {
-    id: String,
-    product_id: String,
-    price_point: Option<String>,
-    level: String,
-    enabled: bool,
-    purchased_from: Option<Instant>,
-    purchased_before: Option<Instant>,
-    policy: Policy,
-    version: i64,
-}
-
-impl Resource for MappingView {}
-
-impl From<Mapping> for MappingView {
-    fn from(mapping: Mapping) -> Self {
-        Self {
-            id: mapping.id,
-            product_id: mapping.product_id,
-            price_point: mapping.price_point,
-            level: mapping.level,
-            enabled: mapping.enabled,
-            purchased_from: mapping.purchased_from,
-            purchased_before: mapping.purchased_before,
-            policy: mapping.policy,
-            version: mapping.version,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Written {
-    #[serde(flatten)]
-    mapping: MappingView,
-    recompute: RecomputeView,
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,
@@ -98,27 +64,6 @@ pub async fn get(
         found.ok_or_else(|| Problem::not_found("mapping"))
     });
     Ok(answer::thing(&request, &MappingView::from(found.await?)))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Create {
-    product_id: KartraId,
-    #[serde(default)]
-    price_point: Option<KartraId>,
-    level: String,
-    #[serde(default = "enabled")]
-    enabled: bool,
-    #[serde(default)]
-    purchased_from: Option<Moment>,
-    #[serde(default)]
-    purchased_before: Option<Moment>,
-    #[serde(default)]
-    policy: Option<Object<Policy>>,
-}
-
-fn enabled() -> bool {
-    true
 }
 
 /// `POST /sites/{site}/mappings`
@@ -175,25 +120,6 @@ fn written(app: &App, mapping: Mapping, recomputes: &[Recompute]) -> Result<Writ
         }
     }
     Ok(Written { mapping: mapping.into(), recompute: view })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    #[serde(default, deserialize_with = "extract::present")]
-    product_id: Option<KartraId>,
-    #[serde(default, deserialize_with = "extract::written")]
-    price_point: Option<Option<KartraId>>,
-    #[serde(default, deserialize_with = "extract::present")]
-    level: Option<String>,
-    #[serde(default, deserialize_with = "extract::present")]
-    enabled: Option<bool>,
-    #[serde(default, deserialize_with = "extract::written")]
-    purchased_from: Option<Option<Moment>>,
-    #[serde(default, deserialize_with = "extract::written")]
-    purchased_before: Option<Option<Moment>>,
-    #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Object<Policy>>>,
 }
 
 impl Edit {
@@ -279,7 +205,7 @@ pub async fn remove(
     if is_finished(&removed.recompute) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(HttpResponse::Accepted().json(serde_json::json!({ "recompute": removed.recompute })))
+    Ok(HttpResponse::Accepted().json(RecomputeOnly { recompute: removed.recompute }))
 }
 
 /// Looks at a mapping against the site's levels and its other mappings.

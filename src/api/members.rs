@@ -10,26 +10,44 @@ use crate::flow::{Dossier, past};
 use crate::store::conn::Conn;
 use crate::store::members::{self, Member};
 use crate::store::{Result as Stored, rules};
-use crate::web::answer;
+use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{self, Moment, Nothing, Page, Query};
 use crate::web::problem::Problem;
+use crate::web::shapes::{Slug, Text};
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How many members are looked through for one page, when a level at another instant is asked for.
 const LOOKED_AT_MAX: usize = 2_000;
 
 /// A member as it is shown.
-#[derive(Debug, Serialize)]
-struct MemberView {
-    id: String,
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Member")]
+pub(super) struct MemberView {
+    /// The member's id; null for an address that nobody has.
+    id: Option<String>,
+    /// The address, in lower case.
     email: String,
+    /// Grows with every recorded step of access; 0 for an address that nobody has.
     version: i64,
+    /// The levels held.
     levels: Vec<String>,
+    /// When these will next change by time alone; null where they will not.
     next_change_at: Option<Instant>,
-    created_at: Instant,
+    /// When the member was first heard of; null for an address that nobody has.
+    created_at: Option<Instant>,
 }
+
+impl MemberView {
+    /// The key of a member that is there, by which a list goes on behind them.
+    fn key(&self) -> Option<(chrono::NaiveDateTime, String)> {
+        Some((self.created_at?.naive_utc(), self.id.clone()?))
+    }
+}
+
+impl Resource for MemberView {}
 
 /// Whom a path names: an address, or a member by id.
 #[derive(Debug, Clone)]
@@ -64,11 +82,16 @@ pub fn answer_of(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> St
     Ok(Dossier::load(conn, &bench.site.id, &[email.to_owned()])?.answer(email, at))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// A part of the address.
+    #[schemars(with = "Option<Text>")]
     q: Option<String>,
+    /// Only members who hold this level; an unknown one is 404.
+    #[schemars(with = "Option<Slug>")]
     level: Option<String>,
+    /// What they held at this instant, instead of now.
     at: Option<Moment>,
     limit: Option<i64>,
     cursor: Option<String>,
@@ -119,7 +142,7 @@ fn look_through(
         let more = batch.len() > enough;
         looked_at += batch.len();
         for view in views(conn, bench, batch.into_iter().take(enough).collect(), at)? {
-            filter.before = Some((view.created_at.naive_utc(), view.id.clone()));
+            filter.before = view.key();
             if level.is_none_or(|level| view.levels.contains(level)) {
                 items.push(view);
             }
@@ -131,8 +154,7 @@ fn look_through(
             let overfull = items.len() > enough;
             items.truncate(enough);
             let last = items.last().filter(|_| overfull);
-            let last = last.map(|view| (view.created_at.naive_utc(), view.id.clone()));
-            let next = last.or(filter.before.filter(|_| more));
+            let next = last.and_then(MemberView::key).or(filter.before.filter(|_| more));
             return Ok((items, next.map(|(at, id)| extract::instant_key(at, &id))));
         }
     }
@@ -157,10 +179,10 @@ fn views(
         views.push(MemberView {
             levels: answer.levels.into_iter().map(|held| held.level).collect(),
             next_change_at: answer.next_change_at,
-            id: member.id,
+            id: Some(member.id),
             email: member.email,
             version: member.version,
-            created_at: member.created_at.and_utc(),
+            created_at: Some(member.created_at.and_utc()),
         });
     }
     Ok(views)
@@ -183,23 +205,22 @@ pub async fn get(
         })
     });
     let (named, answer) = found.await?;
-    let levels: Vec<&String> = answer.levels.iter().map(|held| &held.level).collect();
-    Ok(answer::thing(
-        &request,
-        &serde_json::json!({
-            "id": named.member.as_ref().map(|member| &member.id),
-            "email": named.email,
-            "version": named.member.as_ref().map_or(0, |member| member.version),
-            "levels": levels,
-            "next_change_at": answer.next_change_at,
-            "created_at": named.member.as_ref().map(|member| member.created_at.and_utc()),
-        }),
-    ))
+    let member = named.member.as_ref();
+    let view = MemberView {
+        id: member.map(|member| member.id.clone()),
+        version: member.map_or(0, |member| member.version),
+        created_at: member.map(|member| member.created_at.and_utc()),
+        email: named.email,
+        levels: answer.levels.into_iter().map(|held| held.level).collect(),
+        next_change_at: answer.next_change_at,
+    };
+    Ok(answer::thing(&request, &view))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct At {
+    /// The instant to answer for, from all that is now known of it; now where none is given.
     at: Option<Moment>,
 }
 

@@ -8,6 +8,7 @@ pub mod keys;
 mod levels;
 mod mappings;
 mod members;
+mod openapi;
 mod overrides;
 mod products;
 mod recomputes;
@@ -93,6 +94,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/sites/{site}/webhooks/{id}/restore", "POST").post(webhooks::restore))
         .service(resource("/sites/{site}/changes", "GET, HEAD").get(changes::list))
         .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
-        .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke));
+        .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
+        .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));
     config.service(scope);
 }

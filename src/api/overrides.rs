@@ -14,41 +14,63 @@ use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{self, Json, Moment, Nothing, Page, Query};
 use crate::web::problem::{Fault, Problem};
+use crate::web::shapes::{Slug, Text};
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The longest note, in characters.
 const NOTE_CHARS_MAX: usize = 2_000;
 
-#[derive(Deserialize)]
+/// A manual grant to be made.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateGrant")]
 pub struct Grant {
+    /// The level to give.
+    #[schemars(with = "Slug")]
     level: String,
+    /// When it ends, in the future; null for good.
     #[serde(default)]
     until: Option<Moment>,
+    /// Why, for whoever reads it later.
     #[serde(default)]
+    #[schemars(with = "Option<Text>", length(max = NOTE_CHARS_MAX))]
     note: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A block to be made.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateBlock")]
 pub struct Block {
+    /// The level to take away; null blocks every level.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     level: Option<String>,
+    /// When it ends, in the future; null for good.
     #[serde(default)]
     until: Option<Moment>,
+    /// Why, for whoever reads it later.
     #[serde(default)]
+    #[schemars(with = "Option<Text>", length(max = NOTE_CHARS_MAX))]
     note: Option<String>,
 }
 
 /// An override as it is shown after its making.
-#[derive(Serialize)]
-struct OverrideView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Override")]
+pub(super) struct OverrideView {
+    /// Its id, to end it by.
     id: String,
+    /// The level; null, on a block only, for every level.
     level: Option<String>,
+    /// When it began.
     begun_at: Instant,
+    /// When it ends; null for good.
     until: Option<Instant>,
+    /// What the operator wrote beside it; null where nothing.
     note: Option<String>,
 }
 
@@ -174,7 +196,7 @@ fn settle_for(app: &App, conn: &mut Conn, bench: &mut Bench, made: &Override) ->
     app.flow().settle(conn, bench, touched)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,

@@ -14,21 +14,32 @@ use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// A product as it is shown.
-#[derive(Debug, Serialize)]
-struct ProductView {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Product")]
+pub(super) struct ProductView {
+    /// Kartra's product id.
     product_id: String,
+    /// The name that Kartra gives it; null where none was sent.
     name: Option<String>,
+    /// Whether operators have decided about it.
     status: Status,
+    /// How many purchases are held: they would be live, and no mapping names them.
     held: i64,
+    /// Since when the oldest of them waits; null where none is held.
     oldest_held_at: Option<Instant>,
+    /// How many purchases there are.
     purchases: i64,
+    /// Its price points, as far as purchases name them.
     price_points: Vec<PricePoint>,
+    /// When a money event first named it.
     first_seen_at: Instant,
+    /// When a money event last named it.
     last_seen_at: Instant,
 }
 
@@ -38,18 +49,25 @@ impl Resource for ProductView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A price point of a product.
+#[derive(Debug, Serialize, JsonSchema)]
 struct PricePoint {
+    /// Kartra's name for it; null for purchases that name none.
     price_point: Option<String>,
+    /// How many purchases name it.
     purchases: i64,
 }
 
 /// Whether operators have decided about a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ProductStatus")]
 enum Status {
+    /// No mapping names it.
     Unmapped,
+    /// A mapping names it.
     Mapped,
+    /// An operator ignores it: it holds nothing.
     Ignored,
 }
 
@@ -103,9 +121,10 @@ fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<(Product, Produc
     Ok((product, view.ok_or_else(|| Problem::not_found("product"))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Only products with this status.
     status: Option<Status>,
     limit: Option<i64>,
     cursor: Option<String>,
@@ -170,17 +189,24 @@ pub async fn get(
     Ok(answer::thing(&request, &found.await?))
 }
 
-#[derive(Deserialize)]
+/// What shall change about a product.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EditProduct")]
 pub struct Edit {
+    /// Whether to ignore it: an ignored product holds nothing.
     #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "bool")]
     ignored: Option<bool>,
 }
 
-#[derive(Serialize)]
-struct Edited {
+/// A product with what its change has to compute again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EditedProduct")]
+pub(super) struct Edited {
     #[serde(flatten)]
     product: ProductView,
+    /// How far the recompute got; absent where there is nothing to compute again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recompute: Option<RecomputeView>,
 }

@@ -1,8 +1,12 @@
 //! Sites.
 
-use super::connection::{Connection, connection};
+mod shapes;
+
+pub use shapes::{Create, Edit};
+pub(super) use shapes::{Edited, SiteView};
+
+use super::connection::connection;
 use super::recomputes::{is_finished, work};
-use super::views::RecomputeView;
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::policy::Policy;
@@ -15,38 +19,16 @@ use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, disposal};
-use crate::web::answer::{self, IfMatch, Resource};
+use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Admin, Auth, Read};
 use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
+use crate::web::shapes::Slug;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-/// The longest IPN secret, in characters.
-const SECRET_CHARS_MAX: usize = 255;
-
-/// A site as it is shown.
-#[derive(Debug, Serialize)]
-struct SiteView {
-    id: String,
-    name: String,
-    kartra_time_zone: &'static str,
-    enabled: bool,
-    webhook_url: String,
-    ipn_secret_set: bool,
-    policy: Policy,
-    connection: Connection,
-    created_at: Instant,
-}
-
-impl Resource for SiteView {
-    fn decided(&self) -> Value {
-        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
-        json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
-    }
-}
+use schemars::JsonSchema;
+use serde::Deserialize;
+use shapes::SECRET_CHARS_MAX;
 
 fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     Ok(SiteView {
@@ -62,7 +44,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     limit: Option<i64>,
@@ -107,14 +89,6 @@ pub async fn get(
         found.ok_or_else(|| Problem::not_found("site"))
     });
     Ok(answer::thing(&request, &found.await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Create {
-    id: String,
-    name: Option<String>,
-    kartra_time_zone: Option<String>,
 }
 
 /// `POST /sites`
@@ -170,30 +144,6 @@ fn zone(name: &str) -> Result<Tz, String> {
     name.parse().map_err(|_| hint.to_owned())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    #[serde(default, deserialize_with = "extract::present")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "extract::present")]
-    kartra_time_zone: Option<String>,
-    #[serde(default, deserialize_with = "extract::present")]
-    enabled: Option<bool>,
-    #[serde(default, deserialize_with = "extract::written")]
-    ipn_secret: Option<Option<String>>,
-    #[serde(default, deserialize_with = "extract::written")]
-    policy: Option<Option<Object<Policy>>>,
-}
-
-/// A site with what its change has to compute again.
-#[derive(Serialize)]
-struct Edited {
-    #[serde(flatten)]
-    site: SiteView,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recompute: Option<RecomputeView>,
-}
-
 /// `PATCH /sites/{site}`
 pub async fn edit(
     app: web::Data<App>,
@@ -227,9 +177,11 @@ pub async fn edit(
 }
 
 /// What has to be written out before a site is deleted.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
+    /// The id of the site, once more: all that belongs to it is deleted.
+    #[schemars(with = "Slug")]
     confirm: Option<String>,
 }
 

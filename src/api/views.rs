@@ -3,14 +3,18 @@
 use crate::core::Instant;
 use crate::core::access::{Answer, Block, Considered};
 use crate::core::event::Kind;
+use crate::core::grant::Reason;
+use crate::core::purchase::Status;
 use crate::store::recomputes::Recompute;
 use crate::web::answer::Resource;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Access as the contract shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Access")]
 pub struct AccessView {
-    /// The member; `None` for an address that nobody has.
+    /// The member's id; null for an address that nobody has.
     pub id: Option<String>,
     /// The address.
     pub email: String,
@@ -22,58 +26,87 @@ pub struct AccessView {
     pub blocked: bool,
     /// The levels held.
     pub levels: Vec<LevelView>,
-    /// Every grant that was considered.
+    /// Every grant that was considered, also those that give nothing.
     pub considered: Vec<ConsideredView>,
-    /// When the answer will next change by time alone.
+    /// When the answer will next change by time alone; null where it will not.
     pub next_change_at: Option<Instant>,
 }
 
 /// A level that is held.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HeldLevel")]
 pub struct LevelView {
     /// The level.
     pub level: String,
     /// The beginning of the unbroken stretch.
     pub since: Instant,
-    /// Its end; `None` where none is known.
+    /// Its end; null where none is known.
     pub until: Option<Instant>,
     /// The grants that give it.
     pub grants: Vec<ConsideredView>,
 }
 
 /// One grant that was considered.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ConsideredGrant")]
 pub struct ConsideredView {
+    /// The level that it would give; null for a purchase that is held.
     level: Option<String>,
+    /// Whether it gives the level at the instant asked about.
     held: bool,
+    /// Why it does, or does not.
+    #[schemars(with = "Reason")]
     reason: &'static str,
+    /// The purchase behind it; null for a manual grant.
     purchase: Option<PurchaseView>,
+    /// The event that decided; null where none did.
     event: Option<EventView>,
+    /// The mapping; null for a manual grant, and for a purchase that is held.
     mapping: Option<MappingRef>,
+    /// The id of the manual grant; null for a purchase.
     grant: Option<String>,
+    /// When this grant will next change by time alone; null where it will not.
     changes_at: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// One order or one subscription, as a grant names it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PurchaseOfGrant")]
 struct PurchaseView {
+    /// Its id.
     id: String,
+    /// What was bought: Kartra's product id.
     product_id: String,
+    /// The price point; null where Kartra names none.
     price_point: Option<String>,
+    /// Where the purchase stands.
+    #[schemars(with = "Status")]
     status: &'static str,
+    /// When it started.
     started_at: Instant,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// The event that decided a grant.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EventOfGrant")]
 struct EventView {
+    /// Its id.
     id: String,
+    /// What kind of event it is.
     kind: Kind,
+    /// Kartra's id of the transaction.
     transaction_id: Option<String>,
+    /// When it occurred.
     occurred_at: Instant,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// The mapping of a grant.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "MappingOfGrant")]
 struct MappingRef {
+    /// Its id.
     id: String,
+    /// Its version: the mapping may have been edited since.
     version: i64,
 }
 
@@ -135,21 +168,23 @@ impl ConsideredView {
 }
 
 /// A block as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Block")]
 pub struct BlockView {
     /// Its id, to lift it by.
     pub id: String,
-    /// The level; `None` blocks every level.
+    /// The level; null blocks every level.
     pub level: Option<String>,
     /// When it began.
     pub begun_at: Instant,
-    /// When it ends; `None` for good.
+    /// When it ends; null for good.
     pub until: Option<Instant>,
-    /// `operator` or `chargeback`.
+    /// Who blocks: an `operator`, or a `chargeback` whose policy says so.
+    #[schemars(extend("enum" = ["operator", "chargeback"]))]
     pub by: &'static str,
-    /// The chargeback's transaction.
+    /// The chargeback's transaction; null for an operator's block.
     pub transaction_id: Option<String>,
-    /// What the operator wrote beside it.
+    /// What the operator wrote beside it; null where nothing.
     pub note: Option<String>,
 }
 
@@ -171,7 +206,8 @@ impl From<&Block> for BlockView {
 }
 
 /// How far a recompute got.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Recompute")]
 pub struct RecomputeView {
     /// Its id, to follow it by.
     pub id: String,

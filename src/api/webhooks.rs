@@ -2,7 +2,8 @@
 
 use crate::app::App;
 use crate::core::Instant;
-use crate::core::event::EventId;
+use crate::core::event::{EventId, Kind};
+use crate::core::kartra::Feed;
 use crate::core::scope::Scope;
 use crate::flow::settle::{Cause, Touched};
 use crate::store::webhooks::{self, Filter, Status, Webhook};
@@ -10,26 +11,44 @@ use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{Nothing, Page, Query};
 use crate::web::problem::Problem;
+use crate::web::shapes::Text;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A webhook as it is shown.
-#[derive(Debug, Serialize)]
-struct WebhookView {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Webhook")]
+pub(super) struct WebhookView {
+    /// Its id.
     id: String,
+    /// When it was received.
     received_at: Instant,
+    /// Which of Kartra's two feeds it came by.
+    #[schemars(with = "Feed")]
     feed: String,
+    /// What became of it.
+    #[schemars(with = "Status")]
     status: String,
+    /// What kind of event it tells of; null where it cannot be read.
+    #[schemars(with = "Option<Kind>")]
     kind: Option<String>,
+    /// Kartra's id of the transaction; null where it names none.
     transaction_id: Option<String>,
+    /// Kartra's id of the product; null where it names none.
     product_id: Option<String>,
+    /// The address that it names; null where it names none.
     email: Option<String>,
+    /// Why it could not be applied; null where there is nothing to say.
     reason: Option<String>,
+    /// How many changes of access it led to.
     changes: i32,
+    /// The body as it came, its secret masked; only for a key with the scope `support`.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    /// The same in base64, where the body is no UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
 }
@@ -55,10 +74,13 @@ impl From<Webhook> for WebhookView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Only webhooks with this status.
     status: Option<Status>,
+    /// A part of the address, or the id of a transaction or a product.
+    #[schemars(with = "Option<Text>")]
     q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,

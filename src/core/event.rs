@@ -4,12 +4,16 @@ use super::kartra::values::Amount;
 use super::{Instant, site_time};
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// What kind of event a webhook tells of. The order is the one of ties inside a purchase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "EventKind")]
 pub enum Kind {
     /// The first payment of an order or a subscription.
     Sale,

@@ -13,11 +13,12 @@ use super::policy::{
 };
 use super::purchase::{EventRef, Paid, Purchase, Status, Step, Term, What};
 use super::stretch::{Stretch, earlier, union};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Why a grant gives a level, or does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Paid.

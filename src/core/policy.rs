@@ -2,6 +2,7 @@
 
 use super::Instant;
 use chrono::{Datelike, Months, TimeDelta};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest period that a policy may name, in days: a hundred years.
@@ -11,7 +12,7 @@ pub const PERIOD_MONTHS_MAX: u32 = 1_200;
 
 /// A policy as it is written: only the keys that are set. What a mapping leaves out comes from its
 /// site, and what the site leaves out is the default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Whether a trial already gives access.
@@ -32,11 +33,12 @@ pub struct Policy {
     /// What a chargeback does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_chargeback: Option<OnChargeback>,
-    /// Days after the term's start at which access ends whatever else happens; `Some(None)` is a
-    /// written `null`: none, even where the site sets one.
+    /// Days after the term's start at which access ends whatever else happens; `null` means none,
+    /// even where the site sets one.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = PERIOD_DAYS_MAX))]
     pub duration_days: Option<Option<u32>>,
-    /// How far one payment reaches where Kartra does not say; `Some(None)` is a written `null`.
+    /// How far one payment reaches where Kartra does not say; `null` means that this is unknown.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub billing_period: Option<Option<BillingPeriod>>,
 }
@@ -49,7 +51,7 @@ fn written<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 /// Whether a trial already gives access.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trial {
     /// It does.
@@ -60,18 +62,22 @@ pub enum Trial {
 }
 
 /// What a failed payment does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnPaymentFailed {
     /// Nothing.
     #[default]
     Keep,
     /// Access ends this many days after the failure; 0 suspends at once.
-    GraceDays(u32),
+    GraceDays(
+        /// How many days after the failure.
+        #[schemars(range(max = PERIOD_DAYS_MAX))]
+        u32,
+    ),
 }
 
 /// What a cancellation does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnCancellation {
     /// Access ends at once.
@@ -84,7 +90,7 @@ pub enum OnCancellation {
 }
 
 /// What a refund does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRefund {
     /// Access ends at once.
@@ -97,7 +103,7 @@ pub enum OnRefund {
 }
 
 /// What a partial refund does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnPartialRefund {
     /// Nothing.
@@ -106,11 +112,15 @@ pub enum OnPartialRefund {
     /// Access ends at once.
     Revoke,
     /// Access ends once the partial refunds reach this share of the payments, in percent.
-    RevokeAtPercent(u32),
+    RevokeAtPercent(
+        /// The share, in percent.
+        #[schemars(range(min = 1, max = 100))]
+        u32,
+    ),
 }
 
 /// What a chargeback does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnChargeback {
     /// Access ends at once.
@@ -123,13 +133,21 @@ pub enum OnChargeback {
 }
 
 /// How far one payment reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BillingPeriod {
     /// Days of 24 hours.
-    Days(u32),
+    Days(
+        /// How many days.
+        #[schemars(range(min = 1, max = PERIOD_DAYS_MAX))]
+        u32,
+    ),
     /// Calendar months in UTC; 31 January and one month is the last of February.
-    Months(u32),
+    Months(
+        /// How many months.
+        #[schemars(range(min = 1, max = PERIOD_MONTHS_MAX))]
+        u32,
+    ),
 }
 
 /// A policy with every key decided.

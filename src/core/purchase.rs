@@ -8,14 +8,16 @@ use super::event::{Event, EventId, Kind, LeadKey};
 use super::kartra::values::Amount;
 use super::link::{Outline, PurchaseId, TermOutline};
 use super::policy::{BillingPeriod, days_after};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `payments_left` of a subscription that runs until it is cancelled (wire.md 1.8, documented).
 const UNTIL_CANCELLED: i64 = 9_999;
 
 /// Where a purchase stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PurchaseStatus")]
 pub enum Status {
     /// In a trial.
     Trialing,

@@ -1,9 +1,12 @@
 //! What a key may do, as an order.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a key may do; each contains those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look at everything but bodies.

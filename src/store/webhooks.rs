@@ -7,12 +7,14 @@ use crate::core::Instant;
 use crate::core::event::{EventId, Observation, Vouched, Witness};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What became of a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "WebhookStatus")]
 pub enum Status {
     /// Stored, not processed yet.
     Pending,

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{Datelike, NaiveDateTime};
 use futures_util::StreamExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -24,9 +25,9 @@ pub const API_BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a body may take to arrive, in seconds.
 const BODY_SECONDS_MAX: u64 = 30;
 /// Items on a page when nothing else is asked for.
-const PAGE_ITEMS: i64 = 50;
+pub const PAGE_ITEMS: i64 = 50;
 /// Items on a page at most.
-const PAGE_ITEMS_MAX: i64 = 500;
+pub const PAGE_ITEMS_MAX: i64 = 500;
 
 /// Reads a body, but no more than `bytes_max` of it and no longer than `seconds_max`.
 /// One that says itself that it is larger is refused before it comes.
@@ -82,6 +83,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // Two steps, so that a body that is no JSON is never taken for one with wrong content.
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+    let value = whole(value);
     if let Some(pointer) = nul(&value) {
         return Err(Problem::invalid_at(pointer, "must not hold the character U+0000"));
     }
@@ -130,6 +132,29 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// The largest number up to which every whole number of JSON is one of its own: 2⁵³.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Takes 24.0 for 24: JSON knows no difference, and some languages write the one for the other.
+fn whole(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= WHOLE_MAX => {
+                #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+                let whole = float as i64;
+                whole.into()
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(key, member)| (key, whole(member))).collect()
+        }
+        other => other,
+    }
+}
+
 /// Where a body holds a NUL, which PostgreSQL cannot keep.
 fn nul(value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
@@ -166,7 +191,7 @@ fn unreadable_query(error: serde_urlencoded::de::Error) -> Problem {
 }
 
 /// No query parameters at all.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 

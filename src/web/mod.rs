@@ -7,3 +7,4 @@ pub mod health;
 pub mod metrics;
 pub mod needs;
 pub mod problem;
+pub mod shapes;

@@ -7,6 +7,7 @@ use crate::flow::FlowError;
 use crate::store::StoreError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -14,7 +15,7 @@ use std::fmt;
 const RETRY_AFTER_SECONDS: &str = "5";
 
 /// An answer that says what went wrong and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// The case, as a URI reference that stays the same.
     #[serde(rename = "type")]
@@ -23,6 +24,7 @@ pub struct Problem {
     pub title: &'static str,
     /// The HTTP status.
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16", range(min = 400, max = 599))]
     pub status: StatusCode,
     /// What to do next.
     pub detail: String,
@@ -32,7 +34,7 @@ pub struct Problem {
 }
 
 /// One place in a body that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// A JSON pointer (RFC 6901); empty for the body as a whole.
     pub pointer: String,

@@ -12,6 +12,7 @@ pub mod values;
 pub use mask::{MASK, mask_secret};
 
 use crate::core::event::{Kind, Observation, Person};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -21,7 +22,7 @@ use values::{Fields, TooLong};
 pub const JSON_DEPTH_MAX: usize = 64;
 
 /// Which of Kartra's two feeds a webhook came by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feed {
     /// The outbound API: JSON with `lead`, `action`, `action_details`.

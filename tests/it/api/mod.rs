@@ -20,6 +20,7 @@ mod levels;
 mod mappings;
 mod mappings_refused;
 mod members;
+mod openapi;
 mod paging;
 mod products;
 mod raw;

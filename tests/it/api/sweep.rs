@@ -13,7 +13,7 @@ const TABLE: &str = include_str!("../../../src/api/mod.rs");
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Each path of the table with its methods.
-fn table() -> Vec<(&'static str, Vec<&'static str>)> {
+pub fn table() -> Vec<(&'static str, Vec<&'static str>)> {
     let of = |entry: &'static str| {
         let (path, handlers) = entry.split_once('"').expect("a path");
         let takes = |method: &&str| handlers.contains(&format!(".{}(", method.to_lowercase()));

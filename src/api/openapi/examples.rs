@@ -1,0 +1,199 @@
+//! One example of everything that is sent and answered; together they are one story.
+
+use serde_json::{Value, json};
+
+/// An id of ours.
+pub const ID: &str = "019b76da-a800-7a3c-9d1e-2f6b8c4d5e6f";
+/// A state of a thing.
+pub const ETAG: &str = "\"Zm9ydHktdHdv.c2V2ZW50eS1z\"";
+/// When things began.
+const BEGAN: &str = "2026-01-05T09:00:00Z";
+/// When things will end.
+const ENDS: &str = "2036-01-05T09:00:00Z";
+
+/// The example of a query parameter, but for one whose schema lists words.
+pub fn of_parameter(name: &str) -> Option<Value> {
+    Some(match name {
+        "email" => json!("dana@example.com"),
+        "level" => json!("gold"),
+        "confirm" => json!("default"),
+        "at" => json!(BEGAN),
+        "after" => json!(0),
+        "q" => json!("dana"),
+        _ => return None,
+    })
+}
+
+/// The example of a schema that is no list of words.
+pub fn of(schema: &str) -> Option<Value> {
+    sent(schema)
+        .or_else(|| of_rules(schema))
+        .or_else(|| of_people(schema))
+        .or_else(|| of_records(schema))
+}
+
+fn sent(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "CreateSite" => {
+            json!({ "id": "kitchen", "name": "The kitchen", "kartra_time_zone": "America/New_York" })
+        }
+        "EditSite" => json!({ "name": "The kitchen", "policy": policy() }),
+        "RotateWebhookUrl" => json!({ "overlap_hours": 24 }),
+        "EditProduct" => json!({ "ignored": false }),
+        "CreateLevel" => json!({ "id": "silver", "name": "Silver" }),
+        "EditLevel" => json!({ "name": "Gold" }),
+        "CreateMapping" => json!({ "product_id": 558_475, "level": "gold", "policy": policy() }),
+        "EditMapping" => json!({ "enabled": true, "purchased_before": null }),
+        "CreateGrant" => json!({ "level": "gold", "until": ENDS, "note": "Won it in the raffle." }),
+        "CreateBlock" => json!({ "level": null, "until": null, "note": "Shared the password." }),
+        "AccessQuestion" => json!({ "email": "dana@example.com", "level": "gold" }),
+        "CreateKey" => {
+            json!({ "name": "The theme of the site", "scopes": ["read"], "site": "default", "expires_at": ENDS })
+        }
+        _ => return None,
+    })
+}
+
+fn of_rules(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "Policy" => policy(),
+        "BillingPeriod" => json!({ "months": 1 }),
+        "Site" => site(),
+        "EditedSite" => with(site(), "recompute", recompute()),
+        "Connection" => site()["connection"].take(),
+        "RotatedWebhookUrl" => json!({
+            "webhook_url": "https://doors.example/hooks/kartra/Zm9ydHktdHdv",
+            "previous_ends_at": "2026-01-06T09:00:00Z",
+        }),
+        "Recompute" => recompute(),
+        "RecomputeOnly" => json!({ "recompute": recompute() }),
+        "Product" => product(),
+        "EditedProduct" => with(product(), "recompute", recompute()),
+        "PricePoint" => product()["price_points"][0].take(),
+        "Level" => json!({ "id": "gold", "name": "Gold", "members": 12 }),
+        "Mapping" => mapping(),
+        "WrittenMapping" => with(mapping(), "recompute", recompute()),
+        _ => return None,
+    })
+}
+
+fn of_people(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "Member" => json!({
+            "id": ID, "email": "dana@example.com", "version": 3, "levels": ["gold"], "next_change_at": null,
+            "created_at": BEGAN,
+        }),
+        "Access" => json!({
+            "id": ID, "email": "dana@example.com", "at": "2026-02-01T00:00:00Z", "version": 3, "blocked": false,
+            "levels": [held()], "considered": [considered()], "next_change_at": null,
+        }),
+        "HeldLevel" => held(),
+        "ConsideredGrant" => considered(),
+        "PurchaseOfGrant" => considered()["purchase"].take(),
+        "EventOfGrant" => considered()["event"].take(),
+        "MappingOfGrant" => considered()["mapping"].take(),
+        "Override" => json!({
+            "id": ID, "level": "gold", "begun_at": BEGAN, "until": ENDS, "note": "Won it in the raffle.",
+        }),
+        "Block" => json!({
+            "id": ID, "level": null, "begun_at": BEGAN, "until": null, "by": "operator", "transaction_id": null,
+            "note": "Shared the password.",
+        }),
+        "Allowed" => json!({ "allowed": true, "until": null }),
+        _ => return None,
+    })
+}
+
+fn of_records(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "Webhook" => json!({
+            "id": ID, "received_at": BEGAN, "feed": "outbound", "status": "applied", "kind": "sale",
+            "transaction_id": "100200300", "product_id": "558475", "email": "dana@example.com", "reason": null,
+            "changes": 1,
+        }),
+        "Change" => json!({
+            "id": 17, "at": BEGAN, "email": "dana@example.com", "level": "gold", "what": "granted", "until": null,
+            "cause": cause(), "reason": "active",
+        }),
+        "Cause" => cause(),
+        "Key" => key(),
+        "MadeKey" => with(key(), "key", json!("lk_4f1c0e7b9a5d2836")),
+        "Document" => json!({ "openapi": "3.1.0", "paths": {} }),
+        "Problem" => json!({
+            "type": "/problems/invalid", "title": "The body says what cannot be", "status": 422,
+            "detail": "There is no such level. Make it first.", "errors": [fault()],
+        }),
+        "Fault" => fault(),
+        _ => return None,
+    })
+}
+
+fn with(mut thing: Value, key: &str, value: Value) -> Value {
+    thing[key] = value;
+    thing
+}
+
+fn policy() -> Value {
+    json!({ "on_payment_failed": { "grace_days": 7 }, "on_cancellation": "period_end" })
+}
+
+fn site() -> Value {
+    json!({
+        "id": "default", "name": "The kitchen", "kartra_time_zone": "America/New_York", "enabled": true,
+        "webhook_url": "https://doors.example/hooks/kartra/c2V2ZW50eS1z", "ipn_secret_set": false, "policy": policy(),
+        "connection": {
+            "state": "receiving", "last_webhook_at": BEGAN, "feeds_seen": ["outbound", "ipn"],
+            "next_step": "Map the products that were discovered to levels.",
+        },
+        "created_at": "2026-01-01T00:00:00Z",
+    })
+}
+
+fn recompute() -> Value {
+    json!({ "id": ID, "members": 12, "done": 12 })
+}
+
+fn product() -> Value {
+    json!({
+        "product_id": "558475", "name": "Meal plans", "status": "mapped", "held": 0, "oldest_held_at": null,
+        "purchases": 12, "price_points": [{ "price_point": "monthly", "purchases": 12 }], "first_seen_at": BEGAN,
+        "last_seen_at": "2026-02-01T00:00:00Z",
+    })
+}
+
+fn mapping() -> Value {
+    json!({
+        "id": ID, "product_id": "558475", "price_point": null, "level": "gold", "enabled": true,
+        "purchased_from": null, "purchased_before": null, "policy": policy(), "version": 1,
+    })
+}
+
+fn held() -> Value {
+    json!({ "level": "gold", "since": BEGAN, "until": null, "grants": [considered()] })
+}
+
+fn considered() -> Value {
+    json!({
+        "level": "gold", "held": true, "reason": "active",
+        "purchase": {
+            "id": ID, "product_id": "558475", "price_point": "monthly", "status": "active", "started_at": BEGAN,
+        },
+        "event": { "id": ID, "kind": "sale", "transaction_id": "100200300", "occurred_at": BEGAN },
+        "mapping": { "id": ID, "version": 1 }, "grant": null, "changes_at": null,
+    })
+}
+
+fn cause() -> Value {
+    json!({ "kind": "event", "id": ID })
+}
+
+fn key() -> Value {
+    json!({
+        "id": ID, "name": "The theme of the site", "scopes": ["read"], "site": "default", "created_at": BEGAN,
+        "expires_at": ENDS, "last_used_at": null,
+    })
+}
+
+fn fault() -> Value {
+    json!({ "pointer": "/level", "detail": "There is no such level. Make it first." })
+}

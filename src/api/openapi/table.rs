@@ -1,0 +1,273 @@
+//! What every operation answers, noun by noun, in the order of the route table.
+
+use super::operation::{Noun, Operation, operation};
+use super::part::Parts;
+use crate::api::views::{AccessView, BlockView, RecomputeView};
+use crate::api::{
+    access, changes, hooks, keys, levels, mappings, members, openapi, overrides, products,
+    recomputes, sites, webhooks,
+};
+use actix_web::Handler;
+
+/// How the feed is read.
+const STREAM: &str = "The cursor is the position of the last change that was read: it can be kept.\n\n\
+    With `Accept: text/event-stream` the answer goes on as Server-Sent Events: each is a `change` whose data is such \
+    a change and whose id is its position, with a comment now and then while there is none. Whoever comes back with \
+    `Last-Event-ID` misses nothing and gets nothing twice.";
+
+/// Every noun of the API.
+pub fn nouns() -> Vec<Noun> {
+    vec![
+        noun(
+            "sites",
+            "One membership site fed by one Kartra account; owns everything else.",
+            sites(),
+        ),
+        noun(
+            "products",
+            "Kartra's products, discovered when a money event first names them.",
+            products(),
+        ),
+        noun("levels", "Access levels that the operator defines.", levels()),
+        noun(
+            "mappings",
+            "Product (and perhaps price point) → level, with a policy. A change reaches purchases of before, too.",
+            mappings(),
+        ),
+        noun(
+            "members",
+            "Persons as the membership site knows them: one e-mail address.",
+            members(),
+        ),
+        noun(
+            "overrides",
+            "An operator's manual grants and blocks, which hold whatever billing says.",
+            overrides(),
+        ),
+        noun("access", "The question that a membership site asks at its door.", access()),
+        noun("webhooks", "What was received from Kartra, and what became of it.", webhooks()),
+        noun("changes", "The feed: every recorded step of access, oldest first.", changes()),
+        noun("keys", "Who may use this API.", keys()),
+        noun("document", "This document.", document()),
+    ]
+}
+
+fn noun(name: &'static str, what: &'static str, operations: Vec<Operation>) -> Noun {
+    Noun { name, what, operations }
+}
+
+/// Makes the shorthand for one method.
+macro_rules! methods {
+    ($($name:ident)*) => {$(
+        fn $name<F: Handler<A>, A: Parts>(
+            path: &'static str,
+            handler: F,
+            id: &'static str,
+            summary: &'static str,
+        ) -> Operation {
+            operation(stringify!($name), path, handler, id, summary)
+        }
+    )*};
+}
+methods!(get post patch delete);
+
+fn sites() -> Vec<Operation> {
+    vec![
+        get("/sites", sites::list, "listSites", "List the sites that the key opens")
+            .page::<sites::SiteView>("The sites, newest first."),
+        post("/sites", sites::create, "createSite", "Make a site")
+            .says("A key that is bound to a site may not.")
+            .made::<sites::SiteView>()
+            .conflict("There is a site with this id already, or one is still being deleted."),
+        get("/sites/{site}", sites::get, "getSite", "Look at a site")
+            .thing::<sites::SiteView>("The site."),
+        patch("/sites/{site}", sites::edit, "editSite", "Change a site")
+            .says("Another policy or time zone reaches every purchase, also those of before.")
+            .edited::<sites::Edited>()
+            .or_later::<sites::Edited>(),
+        delete("/sites/{site}", sites::remove, "deleteSite", "Delete a site")
+            .says("With everything that belongs to it.")
+            .ended("It is gone; what belonged to it is removed bit by bit.")
+            .if_match(),
+        post("/sites/{site}/webhook-url/rotate", hooks::rotate, "rotateWebhookUrl", "Make another webhook URL")
+            .says("The old URL is still taken for a while, so that nothing Kartra sends meanwhile is lost.")
+            .answers::<hooks::Rotated>("The new URL.")
+            .conflict("Too many earlier URLs are still taken."),
+        get("/sites/{site}/recomputes/{id}", recomputes::get, "getRecompute", "Follow a recompute")
+            .says("It is finished when `done` equals `members`.")
+            .thing::<RecomputeView>("How far it got."),
+    ]
+}
+
+fn products() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/products", products::list, "listProducts", "List the products")
+            .page::<products::ProductView>("The products, the last discovered first."),
+        get("/sites/{site}/products/{product}", products::get, "getProduct", "Look at a product")
+            .thing::<products::ProductView>("The product."),
+        patch(
+            "/sites/{site}/products/{product}",
+            products::edit,
+            "editProduct",
+            "Ignore a product, or end that",
+        )
+        .edited::<products::Edited>()
+        .or_later::<products::Edited>()
+        .conflict("A product with an enabled mapping cannot be ignored."),
+    ]
+}
+
+fn levels() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/levels", levels::list, "listLevels", "List the levels")
+            .page::<levels::LevelView>("The levels, newest first."),
+        post("/sites/{site}/levels", levels::create, "createLevel", "Make a level")
+            .made::<levels::LevelView>()
+            .conflict("There is a level with this id already."),
+        get("/sites/{site}/levels/{level}", levels::get, "getLevel", "Look at a level")
+            .thing::<levels::LevelView>("The level."),
+        patch("/sites/{site}/levels/{level}", levels::edit, "editLevel", "Rename a level")
+            .edited::<levels::LevelView>(),
+        delete("/sites/{site}/levels/{level}", levels::remove, "deleteLevel", "Delete a level")
+            .ended("It is gone.")
+            .if_match()
+            .conflict("Mappings, grants or blocks use it."),
+    ]
+}
+
+fn mappings() -> Vec<Operation> {
+    let same = "Another mapping has the same product, price point, level and window.";
+    vec![
+        get("/sites/{site}/mappings", mappings::list, "listMappings", "List the mappings")
+            .page::<mappings::MappingView>("The mappings, newest first."),
+        post("/sites/{site}/mappings", mappings::create, "createMapping", "Map a product to a level")
+            .says("It reaches purchases of before, with their own dates, and ends the ignoring of its product.")
+            .made::<mappings::Written>()
+            .or_later::<mappings::Written>()
+            .conflict(same),
+        get("/sites/{site}/mappings/{id}", mappings::get, "getMapping", "Look at a mapping")
+            .thing::<mappings::MappingView>("The mapping."),
+        patch("/sites/{site}/mappings/{id}", mappings::edit, "editMapping", "Change a mapping")
+            .edited::<mappings::Written>()
+            .or_later::<mappings::Written>()
+            .conflict(same),
+        delete("/sites/{site}/mappings/{id}", mappings::remove, "deleteMapping", "Delete a mapping")
+            .says("What only it gave is revoked.")
+            .ended("It is gone, and so is what only it gave.")
+            .or_later::<mappings::RecomputeOnly>()
+            .if_match(),
+    ]
+}
+
+fn members() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/members", members::list, "listMembers", "List the members")
+            .says("A page may be short, or empty, before the last where few members hold the level asked for.")
+            .page::<members::MemberView>("The members, newest first."),
+        get("/sites/{site}/members/{member}", members::get, "getMember", "Look at a member")
+            .thing::<members::MemberView>("The member."),
+        get("/sites/{site}/members/{member}/access", members::access, "getAccess", "What a member holds, and why")
+            .says("With `at`, what all now known says of that instant.")
+            .answers::<AccessView>("The levels held, and every grant that was considered."),
+    ]
+}
+
+fn overrides() -> Vec<Operation> {
+    vec![
+        post("/sites/{site}/members/{member}/grants", overrides::grant, "createGrant", "Give a level by hand")
+            .says("It gives the level until its end, whatever billing says; a block takes it away all the same.")
+            .made::<overrides::OverrideView>(),
+        delete("/sites/{site}/members/{member}/grants/{id}", overrides::end_grant, "endGrant", "End a manual grant")
+            .ended("It has ended."),
+        get("/sites/{site}/members/{member}/blocks", overrides::blocks, "listBlocks", "List the blocks of a member")
+            .says("What a chargeback blocks is among them.")
+            .page::<BlockView>("The blocks in force, newest first."),
+        post("/sites/{site}/members/{member}/blocks", overrides::block, "createBlock", "Block a level, or all of them")
+            .says("It takes the level away whatever else gives it, and survives every rebill.")
+            .made::<overrides::OverrideView>(),
+        delete("/sites/{site}/members/{member}/blocks/{id}", overrides::end_block, "endBlock", "Lift a block")
+            .says("Lifting what a chargeback blocks ends every chargeback block begun before.")
+            .ended("It is lifted."),
+    ]
+}
+
+fn access() -> Vec<Operation> {
+    vec![
+        get(
+            "/sites/{site}/access",
+            access::allowed,
+            "askAccess",
+            "May this address have this level?",
+        )
+        .answers::<access::Allowed>("Whether it may, now."),
+        post(
+            "/sites/{site}/access/check",
+            access::check,
+            "checkAccess",
+            "The same, the address out of the logs",
+        )
+        .answers::<access::Allowed>("Whether it may, now."),
+    ]
+}
+
+fn webhooks() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/webhooks", webhooks::list, "listWebhooks", "List the webhooks")
+            .page::<webhooks::WebhookView>("The webhooks, newest first, without their bodies."),
+        get("/sites/{site}/webhooks/{id}", webhooks::get, "getWebhook", "Look at a webhook")
+            .says("With its body, for a key with the scope `support`.")
+            .thing::<webhooks::WebhookView>("The webhook."),
+        post(
+            "/sites/{site}/webhooks/{id}/replay",
+            webhooks::replay,
+            "replayWebhook",
+            "Judge and apply it again",
+        )
+        .answers::<webhooks::WebhookView>("The webhook as it now is.")
+        .conflict("It was discarded: restore it, which applies it as well."),
+        post(
+            "/sites/{site}/webhooks/{id}/discard",
+            webhooks::discard,
+            "discardWebhook",
+            "Let it count no more",
+        )
+        .answers::<webhooks::WebhookView>("The webhook as it now is."),
+        post(
+            "/sites/{site}/webhooks/{id}/restore",
+            webhooks::restore,
+            "restoreWebhook",
+            "Let it count again",
+        )
+        .answers::<webhooks::WebhookView>("The webhook as it now is.")
+        .conflict("It is not discarded: replay it to apply it again."),
+    ]
+}
+
+fn changes() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/changes", changes::list, "listChanges", "Read the feed")
+            .says(STREAM)
+            .page::<changes::ChangeView>("The changes, oldest first.")
+            .streams(),
+    ]
+}
+
+fn keys() -> Vec<Operation> {
+    vec![
+        get("/keys", keys::list, "listKeys", "List the keys")
+            .page::<keys::KeyView>("The keys, newest first; never the secrets themselves."),
+        post("/keys", keys::create, "createKey", "Make a key")
+            .says("The key itself is in this answer and nowhere else. A key that is bound to a site makes keys of that site.")
+            .made::<keys::MadeView>(),
+        get("/keys/{id}", keys::get, "getKey", "Look at a key").thing::<keys::KeyView>("The key."),
+        delete("/keys/{id}", keys::revoke, "revokeKey", "Revoke a key")
+            .ended("It is refused everywhere within a second."),
+    ]
+}
+
+fn document() -> Vec<Operation> {
+    vec![
+        get("/openapi.json", openapi::get, "getDocument", "Read this document")
+            .answers::<openapi::Document>("The document."),
+    ]
+}

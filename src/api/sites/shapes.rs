@@ -1,0 +1,101 @@
+//! What sites look like, coming and going.
+
+use crate::api::connection::Connection;
+use crate::api::views::RecomputeView;
+use crate::core::Instant;
+use crate::core::policy::Policy;
+use crate::web::answer::Resource;
+use crate::web::extract::{self, Object};
+use crate::web::shapes::{Filled, Name, Slug, TimeZone, Uri};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The longest IPN secret, in characters.
+pub(super) const SECRET_CHARS_MAX: usize = 255;
+
+/// A site as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Site")]
+pub(in crate::api) struct SiteView {
+    /// Its id, a slug.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The time zone that Kartra's dates are read in.
+    #[schemars(with = "TimeZone")]
+    pub kartra_time_zone: &'static str,
+    /// Whether webhooks are applied; a disabled site stores them until it is enabled.
+    pub enabled: bool,
+    /// The URL to paste into Kartra.
+    #[schemars(with = "Uri")]
+    pub webhook_url: String,
+    /// Whether an IPN has to carry a secret.
+    pub ipn_secret_set: bool,
+    /// What the site sets of the policy; the rest are the defaults.
+    pub policy: Policy,
+    /// Whether Kartra talks to the site.
+    pub connection: Connection,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+impl Resource for SiteView {
+    fn decided(&self) -> Value {
+        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
+        json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
+    }
+}
+
+/// What a new site shall be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateSite")]
+pub struct Create {
+    /// Its id, which stays.
+    #[schemars(with = "Slug")]
+    pub(super) id: String,
+    /// What people call it; its id where nothing is said.
+    #[schemars(with = "Option<Name>")]
+    pub(super) name: Option<String>,
+    /// The time zone that Kartra's dates are read in; `America/New_York` where nothing is said.
+    #[schemars(with = "Option<TimeZone>")]
+    pub(super) kartra_time_zone: Option<String>,
+}
+
+/// What shall change about a site; `policy` is replaced whole.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "EditSite")]
+pub struct Edit {
+    /// What people call it.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "Name")]
+    pub(super) name: Option<String>,
+    /// The time zone that Kartra's dates are read in.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "TimeZone")]
+    pub(super) kartra_time_zone: Option<String>,
+    /// Whether webhooks are applied; a disabled site stores them until it is enabled.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "bool")]
+    pub(super) enabled: Option<bool>,
+    /// The `secret_key` that every IPN has to carry; null asks for none.
+    #[serde(default, deserialize_with = "extract::written")]
+    #[schemars(with = "Option<Filled>", length(max = SECRET_CHARS_MAX))]
+    pub(super) ipn_secret: Option<Option<String>>,
+    /// What the site sets of the policy; null sets nothing.
+    #[serde(default, deserialize_with = "extract::written")]
+    pub(super) policy: Option<Option<Object<Policy>>>,
+}
+
+/// A site with what its change has to compute again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EditedSite")]
+pub(in crate::api) struct Edited {
+    #[serde(flatten)]
+    pub site: SiteView,
+    /// How far the recompute got; absent where there is nothing to compute again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recompute: Option<RecomputeView>,
+}
