@@ -70,6 +70,10 @@ pub enum FlowError {
     Store(#[from] StoreError),
 }
 
+/// Which rules of a site: when the site was made, as its id may have been another's before, and the
+/// version.
+type Edition = (Instant, i64);
+
 /// The flow of one process.
 pub struct Flow {
     store: Store,
@@ -78,7 +82,7 @@ pub struct Flow {
     metrics: Metrics,
     limits: Limits,
     /// The rules of each site, as of a version that every batch checks.
-    books: Mutex<HashMap<String, (i64, Arc<RuleBook>)>>,
+    books: Mutex<HashMap<String, (Edition, Arc<RuleBook>)>>,
     turns: Turns,
     /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
     tidied_at: Mutex<Option<Instant>>,
@@ -227,8 +231,9 @@ impl Flow {
 
     /// The rules of a site: from the cache, where its version is still the site's.
     fn book(&self, conn: &mut Conn, site: &sites::Site) -> Result<Arc<RuleBook>> {
-        if let Some((version, book)) = locked(&self.books).get(&site.id)
-            && *version == site.rules_version
+        let edition = (site.created_at, site.rules_version);
+        if let Some((read, book)) = locked(&self.books).get(&site.id)
+            && *read == edition
         {
             return Ok(Arc::clone(book));
         }
@@ -236,7 +241,7 @@ impl Flow {
         let book = Arc::new(RuleBook { mappings, ignored: rules::ignored(conn, &site.id)? });
         // A bench is set up before its transaction changes anything, so only what was committed
         // ever gets in here.
-        locked(&self.books).insert(site.id.clone(), (site.rules_version, Arc::clone(&book)));
+        locked(&self.books).insert(site.id.clone(), (edition, Arc::clone(&book)));
         Ok(book)
     }
 
