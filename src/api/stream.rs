@@ -131,14 +131,13 @@ impl Reader {
     fn said(&mut self, found: &[ChangeView]) -> Bytes {
         self.after = found.last().map(|change| change.id).or(self.after);
         self.last_sent = Instant::now();
-        let mut lines = String::new();
-        for change in found {
+        if found.is_empty() {
+            return Bytes::from_static(b": open\n\n");
+        }
+        let event = |change: &ChangeView| {
             let data = serde_json::to_string(change).unwrap_or_default();
-            lines.push_str(&format!("id: {}\nevent: change\ndata: {data}\n\n", change.id));
-        }
-        if lines.is_empty() {
-            lines.push_str(": open\n\n");
-        }
-        Bytes::from(lines)
+            format!("id: {}\nevent: change\ndata: {data}\n\n", change.id)
+        };
+        Bytes::from(found.iter().map(event).collect::<String>())
     }
 }
