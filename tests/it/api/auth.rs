@@ -30,6 +30,33 @@ on_both_databases! {
         next_good_webhook_is_applied(app);
     }
 
+    fn on_every_route_a_key_of_another_site_finds_nothing(app: &TestApp) {
+        assert_eq!(app.post("/api/v1/sites", &json!({ "id": "other" })).status, 201);
+        let asked = json!({ "name": "other", "scopes": ["admin"], "site": "other" });
+        let made = app.post("/api/v1/keys", &asked);
+        let key = made.json["key"].as_str().expect("a key").to_owned();
+        let of_the_site = |path: &str| path.starts_with(SITE);
+        let routes = every_route().into_iter().filter(|(_, path)| of_the_site(path));
+        for (method, path) in routes {
+            let reply = ask(app, method, &path, &key);
+            assert_eq!(reply.status, 404, "{method} {path}: {reply:?}");
+            assert_eq!(reply.json["detail"], app.get("/api/v1/sites/nowhere").json["detail"]);
+        }
+        gold(app);
+        next_good_webhook_is_applied(app);
+    }
+
+    fn a_read_key_writes_nothing_on_any_route(app: &TestApp) {
+        let key = key_with(app, "read");
+        for (method, path) in every_route() {
+            let asks_only = method == "GET" || path.ends_with("/access/check");
+            let reply = ask(app, method, &path, &key);
+            assert_eq!(reply.status == 403, !asks_only || path.contains("/keys"), "{method} {path}");
+        }
+        gold(app);
+        next_good_webhook_is_applied(app);
+    }
+
     fn a_key_is_taken_from_a_well_formed_header_only(app: &TestApp) {
         let odd = [
             "", "Bearer", "Bearer ", "Basic bGs6bGs=", "Token x", "lk_test_admin_key", "Bearer lk_\u{e9}",

@@ -3,63 +3,13 @@
 use super::bodies::sale;
 use super::{SITE, applied, each, gold, items, problem, raw, with_settings};
 use crate::on_both_databases;
-use crate::support::{ADMIN_KEY, Database, TestApp};
+use crate::support::{ADMIN_KEY, Database, Listener, TestApp};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use serde_json::json;
 
-/// Whoever reads a stream, line by line.
-struct Listener(BufReader<TcpStream>);
-
-impl Listener {
-    /// Asks for the feed; `last` is what it had last.
-    fn new(app: &TestApp, key: &str, query: &str, last: Option<i64>) -> Self {
-        let mut stream = TcpStream::connect(raw::address(app)).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a deadline");
-        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        write!(
-            stream,
-            "GET {SITE}/changes{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
-             Accept: text/event-stream\r\n{last}\r\n"
-        )
-        .expect("asked");
-        let mut listener = Self(BufReader::new(stream));
-        let head = listener.line().expect("a status line");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        listener
-    }
-
-    /// The next line; `None` when the stream has ended.
-    fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        let read = self.0.read_line(&mut line).expect("a line before the deadline");
-        (read > 0).then(|| line.trim_end().to_owned())
-    }
-
-    /// The next event: its id and its data.
-    fn event(&mut self) -> (i64, Value) {
-        let id = self.until("id: ").parse().expect("a position");
-        assert_eq!(self.until("event: "), "change");
-        (id, serde_json::from_str(&self.until("data: ")).expect("a change"))
-    }
-
-    /// Reads on to a line that begins so; answers the rest of it.
-    fn until(&mut self, start: &str) -> String {
-        loop {
-            let line = self.line().expect("the stream goes on");
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
-    }
-
-    /// Reads on until the other side ends the stream.
-    fn hears_the_end(&mut self) {
-        while self.line().is_some_and(|line| !line.starts_with("id: ")) {}
-        assert_eq!(self.line(), None, "nothing follows the end");
-    }
+/// A listener to the feed of the default site.
+fn listen(app: &TestApp, key: &str, query: &str, last: Option<i64>) -> Listener {
+    Listener::new(&raw::address(app), key, &format!("{SITE}/changes{query}"), last)
 }
 
 /// Somebody buys: one change.
@@ -72,7 +22,7 @@ on_both_databases! {
         gold(app);
         buys(app, 1);
         buys(app, 2);
-        let mut listener = Listener::new(app, ADMIN_KEY, "", None);
+        let mut listener = listen(app, ADMIN_KEY, "", None);
         let mut heard = vec![listener.event(), listener.event()];
         buys(app, 3);
         heard.push(listener.event());
@@ -90,7 +40,7 @@ on_both_databases! {
         let (mut heard, mut last) = (Vec::new(), None);
         for stops_after in [1, 99, 100, 7, 43] {
             // What the header says goes before the query.
-            let mut listener = Listener::new(app, ADMIN_KEY, "?after=3", last.or(Some(0)));
+            let mut listener = listen(app, ADMIN_KEY, "?after=3", last.or(Some(0)));
             for _ in 0..stops_after {
                 heard.push(listener.event().0);
             }
@@ -101,8 +51,8 @@ on_both_databases! {
 
     fn a_stream_ends_with_its_key_and_with_its_site(app: &TestApp) {
         let made = app.post("/api/v1/keys", &json!({ "name": "reader", "scopes": ["read"] })).json;
-        let mut with_key = Listener::new(app, made["key"].as_str().expect("a key"), "", None);
-        let mut of_site = Listener::new(app, ADMIN_KEY, "", None);
+        let mut with_key = listen(app, made["key"].as_str().expect("a key"), "", None);
+        let mut of_site = listen(app, ADMIN_KEY, "", None);
         assert_eq!(app.delete(&format!("/api/v1/keys/{}", made["id"].as_str().unwrap())).status, 204);
         with_key.hears_the_end();
         assert_eq!(app.delete(&format!("{SITE}?confirm=default")).status, 204);
@@ -128,7 +78,7 @@ on_both_databases! {
 #[test]
 fn a_silent_stream_says_that_it_lives_and_a_stop_ends_it() {
     let app = TestApp::start_with(Database::sqlite(), &[("feed.heartbeat_seconds", "1")]);
-    let mut listener = Listener::new(&app, ADMIN_KEY, "", None);
+    let mut listener = listen(&app, ADMIN_KEY, "", None);
     assert_eq!(listener.until(": "), "open");
     assert_eq!(listener.until(": "), "still here");
     drop(app);
@@ -159,6 +109,6 @@ fn what_has_aged_out_is_gone_and_is_said_to_be() {
             request.header("last-event-id", "1")
         });
         problem(&stale, 410, "gone");
-        assert_eq!(Listener::new(app, ADMIN_KEY, "", Some(2)).event().0, 3);
+        assert_eq!(listen(app, ADMIN_KEY, "", Some(2)).event().0, 3);
     });
 }

@@ -8,6 +8,7 @@ mod fair;
 mod judge;
 mod load;
 mod notice;
+mod reader;
 mod survive;
 mod together;
 

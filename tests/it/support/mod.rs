@@ -6,10 +6,12 @@
 pub mod daemon;
 mod database;
 mod ipn;
+mod listener;
 mod reply;
 
 pub use database::Database;
 pub use ipn::Ipn;
+pub use listener::Listener;
 pub use reply::Reply;
 
 use chrono::{DateTime, Utc};
