@@ -3,7 +3,7 @@
 use super::stream;
 use crate::app::App;
 use crate::core::Instant;
-use crate::core::change::What;
+use crate::core::change::{NOTHING_GIVES_IT, What};
 use crate::core::grant::Reason;
 use crate::store::changes::{self, Change};
 use crate::store::conn::Conn;
@@ -12,7 +12,7 @@ use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -30,6 +30,18 @@ const CAUSES: [&str; 11] = [
     "erase",
     "upgrade",
 ];
+
+/// The reason code of the grant that decided, where there is one.
+fn reason(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        generator.subschema_for::<Reason>(),
+        {
+            "type": "string",
+            "const": NOTHING_GIVES_IT,
+            "description": "No grant of the level is left: its mapping is gone, or its purchases have moved.",
+        },
+    ] })
+}
 
 /// A change as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -51,7 +63,7 @@ pub(super) struct ChangeView {
     /// What led to it.
     cause: CauseView,
     /// Why the level is held from then on, or is not.
-    #[schemars(with = "Reason")]
+    #[schemars(schema_with = "reason")]
     reason: String,
 }
 

@@ -6,6 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Why a level is gone of which no grant is left to say more: its mapping is gone, or its purchases have
+/// moved to another address.
+pub const NOTHING_GIVES_IT: &str = "nothing_gives_it";
+
 /// A step of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 use super::settle::{Bench, Cause};
 use crate::core::Instant;
 use crate::core::access::{Answer, Known, answer};
-use crate::core::change::{Difference, What, differences};
+use crate::core::change::{Difference, NOTHING_GIVES_IT, What, differences};
 use crate::core::event::LeadKey;
 use crate::core::grant::Folded;
 use crate::core::member::Override;
@@ -155,7 +155,7 @@ fn reason(difference: &Difference, answer: &Answer) -> &'static str {
         .filter(|c| c.held == (difference.what != What::Revoked))
         .max_by_key(|c| c.event.as_ref().map(|event| event.occurred_at));
     // Nothing gives the level any more: the mapping or the purchase has gone elsewhere.
-    deciding.map_or("nothing_gives_it", |considered| considered.reason.as_str())
+    deciding.map_or(NOTHING_GIVES_IT, |considered| considered.reason.as_str())
 }
 
 /// Gives each change its place in the site's feed.

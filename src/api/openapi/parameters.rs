@@ -52,8 +52,8 @@ pub fn shared() -> Value {
             "in": "header",
             "description": "Of a stream that is taken up again: the id of the last change that was read. It goes \
                             before `after`, and says nothing where no stream is asked for.",
-            "schema": { "type": "integer" },
-            "example": 17,
+            "schema": { "type": "string" },
+            "example": "17",
         },
         "If-None-Match": {
             "name": "If-None-Match",
