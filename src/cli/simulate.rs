@@ -96,6 +96,8 @@ impl Simulate {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(send::ANSWER_WITHIN)
+            // Well before a server closes a silent connection: what is sent into its closing is lost.
+            .pool_idle_timeout(send::CONNECTION_IDLE_MAX)
             .user_agent(concat!("latchkey-simulate/", env!("CARGO_PKG_VERSION")));
         if self.yes {
             return Ok(Ok(builder.build()?));

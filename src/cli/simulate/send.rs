@@ -18,6 +18,8 @@ use crate::simulate::{Message, Place, Plan, message, order};
 
 /// An answer is waited for so long.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a connection is kept that nothing is sent over.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(2);
 /// A 503 is waited for no longer than this, whatever it asks …
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// … and so many times for one message.

@@ -59,13 +59,19 @@ fn more_in_flight_than_the_bound_is_503_and_the_rest_is_stored() {
         let answers = app.app.store().write(lock).expect("locked").finish();
         let refused: Vec<_> = answers.iter().filter(|reply| reply.status == 503).collect();
         let stored: Vec<_> = answers.iter().filter(|reply| reply.status == 200).collect();
-        assert_eq!((refused.len(), stored.len()), (6, 2));
+        // One, where the committer had not taken the first before the last was refused.
+        assert!((1..=2).contains(&stored.len()), "{answers:?}");
+        assert_eq!(refused.len() + stored.len(), bodies.len());
         for reply in refused {
             problem(reply, 503, "unavailable");
             assert!(reply.header("retry-after").is_some());
             assert!(reply.json["detail"].as_str().expect("words").contains("in flight"));
         }
-        assert_eq!(app.webhooks().len(), 2, "what is answered 200 is stored, and nothing else");
+        assert_eq!(
+            app.webhooks().len(),
+            stored.len(),
+            "what is answered 200 is stored, and nothing else"
+        );
         next_good_webhook_is_applied(app);
     });
 }
