@@ -76,6 +76,6 @@ fn whatever_a_reader_is_cut_off_it_has_read_the_feed_in_the_end() {
     let feed = daemons[0].all(FEED);
     assert_eq!(heard, feed, "nothing is missing, nothing is there twice");
     let positions: Vec<i64> = heard.iter().filter_map(|change| change["id"].as_i64()).collect();
-    assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>(), "without a gap");
+    assert!(positions.iter().copied().eq((1..).take(heard.len())), "without a gap");
     assert!(heard.len() >= 3 * BUYERS_EACH as usize, "each buyer was granted at least once");
 }
