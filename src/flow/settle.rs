@@ -125,6 +125,10 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
         let receipts: Vec<Instant> = told_by.iter().map(|w| w.received_at).collect();
         let before = known.remove(&id);
         let after = Event::merge(id, told_by, bench.site.kartra_time_zone);
+        // A twin changes no event, but names its product once more.
+        if let Some(product) = after.as_ref().and_then(|event| event.said.product_id.clone()) {
+            seen.entry(product).or_default().extend(receipts);
+        }
         if before.as_ref().map(|stored| &stored.event) == after.as_ref() {
             continue;
         }
@@ -136,9 +140,6 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
         }
         if let Some(purchase) = &purchase {
             touched.purchases.insert(purchase.clone(), cause.clone());
-        }
-        if let Some(product) = after.as_ref().and_then(|event| event.said.product_id.clone()) {
-            seen.entry(product).or_default().extend(receipts);
         }
         merged.before.extend(before);
         merged.after.extend(after.map(|event| Stored { event, purchase }));
