@@ -132,7 +132,9 @@ impl Connections {
         let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
         let pool = Pool::builder()
             .max_size(connections_max)
-            .min_idle(Some(1))
+            // None is opened ahead of its use: a command that ends while a connection is being made
+            // in the background dies in the clean-up of OpenSSL, after its work is done.
+            .min_idle(Some(0))
             .connection_timeout(Duration::from_secs(CHECKOUT_SECONDS_MAX))
             .build(url)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
