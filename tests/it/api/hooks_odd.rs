@@ -5,6 +5,7 @@ use super::gold;
 use crate::on_both_databases;
 use crate::support::{Reply, TestApp};
 use serde_json::{Value, json};
+use std::path::Path;
 
 const NEITHER: &str = "unreadable: neither a JSON object nor a form";
 
@@ -146,5 +147,24 @@ on_both_databases! {
         assert_eq!(reading_of(app, body.to_string().as_bytes()), "sale");
         app.drain();
         assert_eq!(app.webhooks()[0]["email"], json!(null));
+    }
+
+    fn what_belongs_to_the_inbound_api_gives_and_takes_nothing(app: &TestApp) {
+        gold(app);
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/inbound");
+        let files = std::fs::read_dir(samples).expect("the samples").map(|file| file.expect("a file").path());
+        let bodies: Vec<Vec<u8>> = files.map(|path| std::fs::read(path).expect("a sample")).collect();
+        let products = app.get("/api/v1/sites/default/products").json;
+        for body in &bodies {
+            assert_eq!(reading_of(app, body), "other");
+        }
+        app.drain();
+        for webhook in app.webhooks() {
+            assert_eq!(webhook["status"], "no_effect", "{webhook}");
+        }
+        assert_eq!(app.get("/api/v1/sites/default/products").json, products, "nothing is discovered");
+        assert_eq!(app.get("/api/v1/sites/default/members").json["items"], json!([]));
+        assert_eq!(app.changes(), [] as [Value; 0]);
+        still_applies(app, 1);
     }
 }
