@@ -9,7 +9,7 @@ use crate::store::changes::{self, Change};
 use crate::store::conn::Conn;
 use crate::store::disposal;
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{Page, Query};
+use crate::web::extract::{Page, Position, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -97,7 +97,7 @@ impl From<Change> for ChangeView {
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The position of the last change that is known; only later ones are listed.
-    after: Option<i64>,
+    after: Option<Position>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -114,11 +114,11 @@ pub async fn list(
     let List { after, limit, cursor } = query.0;
     let limit = Page::of(limit, None, 0)?.limit;
     // The cursor is the position of the last change that was read, so it can be kept and compared.
-    let cursor = cursor.map(|cursor| cursor.parse::<i64>()).transpose();
+    let cursor = cursor.map(|cursor| cursor.parse()).transpose();
     let cursor = cursor.map_err(|_| {
         Problem::malformed("cursor must be a next_cursor that this list has given.")
     })?;
-    let after = cursor.or(after);
+    let after = cursor.or(after).map(|Position(after)| after);
     if stream::is_asked_for(&request) {
         return stream::open(&app, auth, &request, site.into_inner(), after).await;
     }

@@ -11,7 +11,7 @@ use crate::store::keys::{self, Key};
 use crate::store::sites;
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Admin, Auth, Caller};
-use crate::web::extract::{Json, Nothing, Page, Query, name_fault};
+use crate::web::extract::{Json, Listing, Nothing, Query, name_fault};
 use crate::web::problem::{Fault, Problem};
 use crate::web::shapes::{Name, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -92,21 +92,13 @@ pub struct MadeView {
 
 impl Resource for MadeView {}
 
-/// Which page.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// `GET /keys`
 pub async fn list(
     app: web::Data<App>,
     auth: Auth<Admin>,
-    query: Query<List>,
+    query: Query<Listing>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let page = query.0.page(1)?;
     let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
     let found = app.blocking(move |app| {
         let site = auth.caller.site_id.as_deref();

@@ -6,7 +6,7 @@ use crate::store::rules::{self, Level};
 use crate::store::{Result as Stored, members, overrides};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, Nothing, Page, Query, name_fault, slug_fault};
+use crate::web::extract::{self, Json, Listing, Nothing, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use crate::web::shapes::{Name, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -53,21 +53,14 @@ fn existing(conn: &mut Conn, site_id: &str, id: &str) -> Result<LevelView, Probl
     view.ok_or_else(|| Problem::not_found("level"))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// `GET /sites/{site}/levels`
 pub async fn list(
     app: web::Data<App>,
     _: Auth<Read>,
     site: web::Path<String>,
-    query: Query<List>,
+    query: Query<Listing>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let page = query.0.page(2)?;
     let asked = page.asked();
     let before = page.after_instant()?;
     let found = app.blocking(move |app| {

@@ -18,30 +18,21 @@ use crate::store::recomputes::Recompute;
 use crate::store::{Result as Stored, rules, sites};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{Json, Nothing, Object, Page, Query};
+use crate::web::extract::{Json, Listing, Nothing, Object, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// What stands before the product's number in the address of its edit page (Member Kitchens' guide).
 const EDIT_PAGE: &str = "/products/edit/";
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
 
 /// `GET /sites/{site}/mappings`
 pub async fn list(
     app: web::Data<App>,
     _: Auth<Read>,
     site: web::Path<String>,
-    query: Query<List>,
+    query: Query<Listing>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 1)?;
+    let page = query.0.page(1)?;
     let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
     let found = app.blocking(move |app| {
         app.look(&site, |conn, _| Ok(rules::list_mappings(conn, &site, before.as_deref(), asked)?))

@@ -12,7 +12,7 @@ use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
-use crate::web::extract::{self, Json, Moment, Nothing, Page, Query};
+use crate::web::extract::{self, Json, Listing, Moment, Nothing, Query};
 use crate::web::problem::{Fault, Problem};
 use crate::web::shapes::{Slug, Text};
 use actix_web::{HttpResponse, web};
@@ -196,22 +196,15 @@ fn settle_for(app: &App, conn: &mut Conn, bench: &mut Bench, made: &Override) ->
     app.flow().settle(conn, bench, touched)
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// `GET /sites/{site}/members/{member}/blocks`
 pub async fn blocks(
     app: web::Data<App>,
     _: Auth<Read>,
     path: web::Path<(String, String)>,
-    query: Query<List>,
+    query: Query<Listing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let page = query.0.page(2)?;
     let before = page.after_instant()?.map(|(at, id)| (at.and_utc(), id));
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {

@@ -21,7 +21,7 @@ use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, disposal};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Admin, Auth, Read};
-use crate::web::extract::{self, Json, Nothing, Object, Page, Query, name_fault, slug_fault};
+use crate::web::extract::{self, Json, Listing, Nothing, Object, Query, name_fault, slug_fault};
 use crate::web::problem::{Fault, Problem};
 use crate::web::shapes::Slug;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -44,20 +44,13 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     })
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// `GET /sites`
 pub async fn list(
     app: web::Data<App>,
     auth: Auth<Read>,
-    query: Query<List>,
+    query: Query<Listing>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let page = query.0.page(2)?;
     let (asked, before) = (page.asked(), page.after_instant()?);
     let found = app.blocking(move |app| {
         Ok(app.store().read(|conn| {

@@ -4,6 +4,7 @@
 use super::changes::{ChangeView, read};
 use crate::app::App;
 use crate::web::auth::{Auth, Caller, Key, Read};
+use crate::web::extract::Position;
 use crate::web::problem::Problem;
 use actix_web::http::header;
 use actix_web::web::Bytes;
@@ -42,10 +43,10 @@ pub async fn open(
     after: Option<i64>,
 ) -> Result<HttpResponse, Problem> {
     let last = request.headers().get("last-event-id").map(|value| {
-        let id = value.to_str().ok().and_then(|id| id.trim().parse::<i64>().ok());
+        let id = value.to_str().ok().and_then(|id| id.trim().parse().ok());
         id.ok_or_else(|| Problem::malformed("Last-Event-ID must be the id of a change."))
     });
-    let after = last.transpose()?.or(after);
+    let after = last.transpose()?.map(|Position(last)| last).or(after);
     let room = Arc::clone(app.streams()).try_acquire_owned().map_err(|_| {
         Problem::unavailable("Too many feeds are being read. Come back in a moment.")
     })?;

@@ -18,6 +18,7 @@ use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The largest body that the API reads, in bytes.
@@ -195,8 +196,23 @@ fn unreadable_query(error: serde_urlencoded::de::Error) -> Problem {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// Which page of a list: serde cannot flatten and refuse unknown keys at once, so each list names
-/// `limit` and `cursor` itself and makes a page of them.
+/// The query of a list that is asked for nothing but its page. serde cannot flatten and refuse unknown
+/// keys at once, so a list with more to ask names `limit` and `cursor` beside it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+impl Listing {
+    /// The page, of a list whose cursor has so many parts.
+    pub fn page(&self, parts: usize) -> Result<Page, Problem> {
+        Page::of(self.limit, self.cursor.as_deref(), parts)
+    }
+}
+
+/// Which page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// How many items.
@@ -294,6 +310,28 @@ impl TryFrom<String> for Moment {
             .filter(|at| (0..=9999).contains(&at.year()))
             .map(Self)
             .ok_or("must be an instant such as 2026-01-31T00:00:00Z")
+    }
+}
+
+/// A position in a site's feed, as a reader gives it: 0 is before the first change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Position(pub i64);
+
+impl FromStr for Position {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let read = text.parse().ok().filter(|position| *position >= 0);
+        read.map(Self).ok_or("a position must be 0 or the id of a change")
+    }
+}
+
+impl TryFrom<String> for Position {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        text.parse()
     }
 }
 

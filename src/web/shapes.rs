@@ -1,7 +1,7 @@
 //! What texts may look like, for the document of the API: each of these is the schema of a text that is
 //! checked elsewhere, and only there.
 
-use super::extract::{KartraId, Moment, Object};
+use super::extract::{KartraId, Moment, Object, Position};
 use crate::core::kartra::values::{EMAIL_BYTES_MAX, ID_BYTES_MAX, NAME_CHARS_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -81,6 +81,20 @@ impl JsonSchema for Moment {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+impl JsonSchema for Position {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX })
     }
 }
 

@@ -61,7 +61,7 @@ on_both_databases! {
 
     fn a_question_to_the_feed_that_cannot_be_read_is_refused(app: &TestApp) {
         gold(app);
-        for query in ["after=x", "after=1.5", "after=", "after=99999999999999999999", "limit=0", "limit=501", "limit=-1", "cursor=x", "before=1"] {
+        for query in ["after=x", "after=-1", "cursor=-1", "after=1.5", "after=", "after=99999999999999999999", "limit=0", "limit=501", "limit=-1", "cursor=x", "before=1"] {
             problem(&app.get(&format!("{SITE}/changes?{query}")), 400, "malformed");
         }
         problem(&app.get("/api/v1/sites/nowhere/changes"), 404, "not-found");
