@@ -9,16 +9,6 @@
 //! * [`generate`]: `story(seed)`, random life stories, coherent for the most part and nasty for the rest.
 //! * [`held`]: the model itself.
 
-// Every test that includes the model uses another part of it.
-#![allow(dead_code, unused_imports)]
-// A model that meets what it cannot be has found a mistake in itself, and panics.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc
-)]
-
 pub mod generate;
 pub mod held;
 pub mod story;
@@ -26,7 +16,5 @@ pub mod story;
 mod tests;
 
 pub use generate::story as random_story;
-pub use held::{Replay, emails, held, interesting_instants};
-pub use story::{
-    Feed, Kind, MappingSpec, Message, OverrideKind, OverrideSpec, Sent, Story, Vouched,
-};
+pub use held::{Replay, emails, interesting_instants};
+pub use story::{Feed, MappingSpec, Message, OverrideKind, OverrideSpec, Sent, Story, Vouched};

@@ -2,15 +2,15 @@
 //! them what the tales say.
 
 use super::crowd::Tale;
-use super::load::Shared;
+use super::load::{Shared, no_more_than, runtime};
 use crate::model::MappingSpec;
 use crate::support::{ADMIN_KEY, Reply};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// How long an edit may take: longer than any process is stopped, so that none is done after it has
 /// been given up.
@@ -21,7 +21,7 @@ const RECOMPUTES_MAX: i64 = 6;
 /// Somebody who edits.
 pub struct Hand<'a> {
     shared: &'a Shared,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     client: reqwest::Client,
     rng: ChaCha8Rng,
 }
@@ -29,11 +29,9 @@ pub struct Hand<'a> {
 impl<'a> Hand<'a> {
     /// Somebody who decides by a seed.
     pub fn new(shared: &'a Shared, seed: u64) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client =
             reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        Self { shared, runtime, client, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self { shared, runtime: runtime(), client, rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// Asks one process, whichever it is; `None` where no answer came, or that it cannot just now.
@@ -65,10 +63,7 @@ impl<'a> Hand<'a> {
     pub fn edit(&mut self, tales: &[(Tale, String)]) -> usize {
         let mut done = 0;
         while !self.shared.is_over() {
-            if self.shared.recomputes.load(Ordering::SeqCst) >= RECOMPUTES_MAX {
-                std::thread::sleep(Duration::from_millis(5));
-                continue;
-            }
+            self.runtime.block_on(no_more_than(RECOMPUTES_MAX, &self.shared.recomputes));
             let (tale, _) = tales.choose(&mut self.rng).expect("a tale");
             if let Some(reply) = self.edit_one(tale) {
                 let expected = [200, 201, 202, 204, 404, 409];

@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 /// How many requests are under way at every moment of the load.
 const SENDERS: usize = 36;
@@ -18,17 +19,19 @@ const SENDERS: usize = 36;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How far the processes may be behind before the senders wait for them.
 const BEHIND_MAX: i64 = 200;
+/// How often it is looked how far they are.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the hands of a test share: where the processes listen now, and how far they are.
 pub struct Shared {
     /// Where each process listens.
     pub bases: Mutex<Vec<String>>,
     /// Set when the disturbances are over.
-    pub over: AtomicBool,
+    pub over: watch::Sender<bool>,
     /// How many webhooks wait.
-    pub unapplied: AtomicI64,
+    pub unapplied: watch::Sender<i64>,
     /// How many recomputes are open.
-    pub recomputes: AtomicI64,
+    pub recomputes: watch::Sender<i64>,
 }
 
 impl Shared {
@@ -36,9 +39,9 @@ impl Shared {
     pub fn of(bases: Vec<String>) -> Self {
         Self {
             bases: Mutex::new(bases),
-            over: AtomicBool::new(false),
-            unapplied: AtomicI64::new(0),
-            recomputes: AtomicI64::new(0),
+            over: watch::Sender::new(false),
+            unapplied: watch::Sender::new(0),
+            recomputes: watch::Sender::new(0),
         }
     }
 
@@ -50,18 +53,31 @@ impl Shared {
 
     /// Whether the disturbances are over.
     pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+        *self.over.borrow()
     }
 
     /// Looks how far the processes are, until the disturbances are over.
     pub fn gauge(&self, store: &Store) {
+        let (runtime, mut over) = (runtime(), self.over.subscribe());
         while !self.is_over() {
-            self.unapplied.store(unapplied(store), Ordering::SeqCst);
-            self.recomputes.store(open_recomputes(store), Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(20));
+            self.unapplied.send_replace(unapplied(store));
+            self.recomputes.send_replace(open_recomputes(store));
+            let over = async { tokio::time::timeout(LOOK_EVERY, over.changed()).await.is_ok() };
+            runtime.block_on(over);
         }
-        self.unapplied.store(0, Ordering::SeqCst);
+        self.unapplied.send_replace(0);
+        self.recomputes.send_replace(0);
     }
+}
+
+/// What runs the requests of one hand.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Waits while there is more than so much of something.
+pub async fn no_more_than(max: i64, of: &watch::Sender<i64>) {
+    of.subscribe().wait_for(|count| *count <= max).await.expect("it is shared until the end");
 }
 
 /// One webhook for one process, whoever takes it in the end.
@@ -74,22 +90,18 @@ struct Job<'a> {
 /// Sends everything that the tales hold, each webhook through two or three processes; answers the ids
 /// of the webhooks that were answered 200.
 pub fn send(shared: &Shared, tales: &[(Tale, String)], seed: u64) -> BTreeSet<String> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
     let jobs = jobs(tales, seed);
     let next = Cell::new(0);
     let answered = RefCell::new(BTreeSet::new());
     let sender = async || {
         while let Some(job) = jobs.get(next.replace(next.get() + 1)) {
-            while shared.unapplied.load(Ordering::SeqCst) > BEHIND_MAX {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            no_more_than(BEHIND_MAX, &shared.unapplied).await;
             let id = deliver(&client, shared, job).await;
             answered.borrow_mut().insert(id);
         }
     };
-    runtime.block_on(futures_util::future::join_all((0..SENDERS).map(|_| sender())));
+    runtime().block_on(futures_util::future::join_all((0..SENDERS).map(|_| sender())));
     answered.into_inner()
 }
 

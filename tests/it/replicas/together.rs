@@ -9,7 +9,6 @@ use crate::support::Reply;
 use crate::support::daemon::{Daemon, Home, until};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 
 /// Everything random comes from here.
 const SEED: u64 = 20_261_121;
@@ -95,7 +94,7 @@ struct Over<'a>(&'a Shared);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.0.over.store(true, Ordering::SeqCst);
+        self.0.over.send_replace(true);
     }
 }
 

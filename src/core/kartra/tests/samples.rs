@@ -72,7 +72,8 @@ fn what_the_inbound_api_is_asked_and_answers_says_nothing_as_a_webhook() {
     let (bodies, expectations) = files("inbound");
     assert_eq!((bodies.len(), expectations.len()), (33, 0));
     for path in bodies {
-        let feed = if path.ends_with(".form") { "feed = ipn" } else { "feed = outbound" };
+        let is_form = Path::new(&path).extension().is_some_and(|kind| kind == "form");
+        let feed = if is_form { "feed = ipn" } else { "feed = outbound" };
         // Its dates, ids and addresses are of another message: none of them is taken for a webhook's own.
         let said = [feed, "kind = other", "name = ", "occurred_at = 2026-01-01T00:00:00Z"];
         assert_eq!(lines(&read(&body(&path))), said, "{path}");

@@ -119,15 +119,6 @@ fn everything_occurs_and_access_is_often_held() {
     }
 }
 
-/// The figures for the note: `cargo test … -- --ignored --nocapture figures`.
-#[test]
-#[ignore = "slow, and only prints"]
-fn figures() {
-    let survey = survey(0..2_000);
-    println!("held in {:.3} of {} samples", share(&survey), survey.samples);
-    survey.counts.iter().for_each(|(what, times)| println!("{times:8}  {what}"));
-}
-
 #[test]
 fn one_seed_is_one_story() {
     for seed in 0..50 {
