@@ -58,6 +58,9 @@ fn more_in_flight_than_the_bound_is_503_and_the_rest_is_stored() {
         };
         let answers = app.app.store().write(lock).expect("locked").finish();
         let refused: Vec<_> = answers.iter().filter(|reply| reply.status == 503).collect();
+        let counted =
+            format!("latchkey_webhooks_refused_total{{reason=\"queue_full\"}} {}\n", refused.len());
+        assert!(app.get("/metrics").text.contains(&counted), "{counted}");
         let stored: Vec<_> = answers.iter().filter(|reply| reply.status == 200).collect();
         // One, where the committer had not taken the first before the last was refused.
         assert!((1..=2).contains(&stored.len()), "{answers:?}");

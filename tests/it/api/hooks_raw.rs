@@ -1,7 +1,7 @@
 //! Webhook bodies in every way that HTTP may bring them.
 
 use super::bodies::sale;
-use super::{applied, gold, next_good_webhook_is_applied, problem, raw};
+use super::{applied, gold, next_good_webhook_is_applied, problem, raw, with_settings};
 use crate::on_both_databases;
 use crate::support::TestApp;
 use serde_json::json;
@@ -108,4 +108,18 @@ on_both_databases! {
         assert!(both.status < 500, "{both:?}");
         next_good_webhook_is_applied(app);
     }
+}
+
+#[test]
+fn a_body_that_does_not_come_to_its_end_in_time_is_408_and_counted() {
+    with_settings(&[("intake.body_seconds_max", "1")], |app| {
+        gold(app);
+        let head = head(app, "Content-Length: 1000\r\n");
+        let answer = raw::send(app, [head.as_slice(), b"{\"action\":"]);
+        assert_eq!((answer.status, &answer.json["type"]), (408, &json!("/problems/too-slow")));
+        let counted = "latchkey_webhooks_refused_total{reason=\"incomplete\"} 1\n";
+        assert!(app.get("/metrics").text.contains(counted));
+        assert_eq!(app.webhooks().len(), 0, "half a webhook is none");
+        next_good_webhook_is_applied(app);
+    });
 }
