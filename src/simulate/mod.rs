@@ -4,10 +4,13 @@
 //! of chance of their own, so member 7 of seed 1 lives the same life among ten members as among a million, with the IPN
 //! as without it.
 //!
+//! What access should result is worked out beside, from the very bodies, with nothing but the [`crate::core`].
+//!
 //! A site's outbound API tells of sales, cancellations, refunds and of all that is not money; only the IPN tells of
 //! rebills, failed payments and chargebacks. Where a site has both, what both tell arrives twice, as twins.
 
 mod cells;
+mod expected;
 mod lives;
 mod offers;
 mod person;
@@ -18,11 +21,13 @@ mod teller;
 #[cfg(test)]
 mod tests;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+
+pub use expected::{Access, Expected, Level, Rules, accesses, addresses, expected};
 
 use person::{Person, pick};
 use story::{Event, Story, What};
@@ -40,8 +45,10 @@ const SEEDS: u64 = 1_000;
 const IDS_PER_MEMBER: u64 = 256;
 /// A repeat comes so many messages of the same member after what it repeats.
 const REPEAT_AFTER: [usize; 4] = [1, 2, 3, 4];
-/// The stream of chance that shuffles; members use the others.
+/// The stream of chance that shuffles; members use the others: two each from below …
 const SHUFFLE_STREAM: u64 = u64::MAX;
+/// … and one each downwards from here, by which their messages are lost.
+const LOSS_STREAM: u64 = u64::MAX - 1;
 
 /// What to simulate.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,12 +63,14 @@ pub struct Plan {
     pub duplicate: f64,
     /// The share of members whose site has the IPN beside the outbound API.
     pub ipn: f64,
+    /// The share of messages that are never sent; what is lost at a share is lost at every larger one.
+    pub loss: f64,
     /// The IPN's `secret_key`; [`DEFAULT_SECRET`] when there is none.
     pub secret: Option<String>,
 }
 
 /// Kartra's two ways of telling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Feed {
     /// The outbound API: JSON.
     Outbound,
@@ -91,22 +100,37 @@ pub struct Place {
     pub repeat: bool,
 }
 
+/// The messages of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Those that are sent, in the order in which they are.
+    pub places: Vec<Place>,
+    /// How many are lost on purpose.
+    pub lost: u64,
+}
+
 /// One telling of an event.
 #[derive(Debug, Clone, Copy)]
 struct Telling {
     event: usize,
     feed: Feed,
     repeat: bool,
+    lost: bool,
 }
 
-/// All messages of a plan, in the order in which they are sent.
+/// All messages of a plan that are sent, in the order in which they are.
 pub fn messages(plan: &Plan) -> Vec<Message> {
     let all = order(plan);
-    all.iter().filter_map(|at| message(plan, *at)).collect()
+    all.places.iter().filter_map(|at| message(plan, *at)).collect()
+}
+
+/// The day before which all stories end, on the clock of the Kartra account.
+pub fn stories_end() -> NaiveDate {
+    story::WINDOW_END
 }
 
 /// The places of all messages, in the order in which they are sent: as it happened, over all members, or shuffled.
-pub fn order(plan: &Plan) -> Vec<Place> {
+pub fn order(plan: &Plan) -> Order {
     let mut places = Vec::new();
     for member in 0..plan.members.min(MEMBERS_MAX) {
         let (story, tellings) = member_of(plan, member);
@@ -115,7 +139,8 @@ pub fn order(plan: &Plan) -> Vec<Place> {
         for (nth, telling) in (0..).zip(&tellings) {
             let at = story.events.get(telling.event).map_or(last, |e| e.at);
             last = last.max(at);
-            places.push(Place { at: last, member, nth, repeat: telling.repeat });
+            let place = Place { at: last, member, nth, repeat: telling.repeat };
+            places.push((place, telling.lost));
         }
     }
     if plan.shuffle {
@@ -123,7 +148,12 @@ pub fn order(plan: &Plan) -> Vec<Place> {
     } else {
         places.sort_unstable();
     }
-    places
+    // Lost only now, so that a loss leaves all others in the order that they had.
+    let all = places.len();
+    let sent = places.into_iter().filter(|(_, lost)| !lost);
+    let places: Vec<Place> = sent.map(|(place, _)| place).collect();
+    let lost = u64::try_from(all - places.len()).unwrap_or(u64::MAX);
+    Order { places, lost }
 }
 
 /// The message at a place of this plan; none for a place of another.
@@ -159,11 +189,18 @@ fn member_of(plan: &Plan, member: u32) -> (Story, Vec<Telling>) {
     let story = lives::live(&mut rng, person, seeds_ids + 4_000_000 + member * IDS_PER_MEMBER);
     // Drawn from a second stream, so that what is told never changes what happened.
     let mut rng = chance_of(plan.seed, 2 * member + 1);
-    let tellings = tellings(plan, &story.events, &mut rng);
+    // And what is lost from a third, so that a loss moves neither.
+    let mut losses = chance_of(plan.seed, LOSS_STREAM - member);
+    let tellings = tellings(plan, &story.events, &mut rng, &mut losses);
     (story, tellings)
 }
 
-fn tellings(plan: &Plan, events: &[Event], rng: &mut ChaCha8Rng) -> Vec<Telling> {
+fn tellings(
+    plan: &Plan,
+    events: &[Event],
+    rng: &mut ChaCha8Rng,
+    losses: &mut ChaCha8Rng,
+) -> Vec<Telling> {
     let has_ipn = rng.random::<f64>() < plan.ipn;
     let mut slots = Vec::new();
     for (event, happened) in events.iter().enumerate() {
@@ -179,14 +216,17 @@ fn tellings(plan: &Plan, events: &[Event], rng: &mut ChaCha8Rng) -> Vec<Telling>
         for (feed, told) in feeds {
             let again = rng.random::<f64>() < plan.duplicate;
             let after = pick(rng, &REPEAT_AFTER);
+            let lost = losses.random::<f64>() < plan.loss;
+            let again_lost = losses.random::<f64>() < plan.loss;
             if !told {
                 continue;
             }
             let slot = slots.len();
-            let telling = |repeat| Telling { event, feed, repeat };
-            slots.push((slot, telling(false)));
+            slots.push((slot, Telling { event, feed, repeat: false, lost }));
             if again {
-                slots.push((slot + after, telling(true)));
+                // What repeats nothing but a loss is heard for the first time.
+                let repeat = Telling { event, feed, repeat: !lost, lost: again_lost };
+                slots.push((slot + after, repeat));
             }
         }
     }

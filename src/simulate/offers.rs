@@ -2,6 +2,8 @@
 //!
 //! Product ids are small and fixed whatever the seed, so that mappings made for one simulation fit the next.
 
+use std::collections::BTreeSet;
+
 /// How an offer is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {
@@ -81,3 +83,9 @@ pub static TRIALS: [Offer; 2] = [
 
 /// What a monthly member moves up to.
 pub static UPGRADE: Offer = Offer::new(PREMIUM, 1, 4_900, Billing::Monthly);
+
+/// The ids of all products, in order.
+pub fn product_ids() -> BTreeSet<u64> {
+    let offers = ONCE.iter().chain(&MONTHLY).chain(&PLANS).chain(&TRIALS).chain([&UPGRADE]);
+    offers.map(|offer| offer.product_id).collect()
+}

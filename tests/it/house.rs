@@ -50,7 +50,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("clock", &["core"]),
     ("settings", &[]),
     ("secrets", &[]),
-    ("simulate", &[]),
+    ("simulate", &["core", "secrets"]),
     ("ids", &[]),
     ("core", &[]),
     ("lib", &[]),

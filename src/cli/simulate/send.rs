@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::simulate::{Message, Place, Plan, message, order};
+use crate::simulate::{Message, Order, Plan, message, order};
 
 /// An answer is waited for so long.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(2);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// … and so many times for one message.
 const WAITS_MAX: u32 = 20;
+/// How an IPN reads whose secret is not the site's.
+const REJECTED: &str = "rejected";
 /// No more of an answer is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -33,7 +35,7 @@ pub struct Run {
     client: Client,
     to: Url,
     plan: Plan,
-    order: Vec<Place>,
+    order: Order,
     connections: u32,
     pace: Pace,
     bar: ProgressBar,
@@ -52,6 +54,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// How often a 503 was waited for.
     pub waited: u64,
+    /// Messages that were not sent, because the plan loses them.
+    pub lost: u64,
     /// Messages that were not sent, because going on was pointless.
     pub unsent: u64,
     /// Whether a connection was refused.
@@ -82,7 +86,7 @@ impl Run {
         bar: ProgressBar,
     ) -> Self {
         let order = order(&plan);
-        bar.set_length(order.len().try_into().unwrap_or(u64::MAX));
+        bar.set_length(order.places.len().try_into().unwrap_or(u64::MAX));
         Self {
             client,
             to,
@@ -103,7 +107,7 @@ impl Run {
         for worker in 0..run.connections {
             workers.spawn(Arc::clone(&run).work(worker));
         }
-        let mut all = Tally::default();
+        let mut all = Tally { lost: run.order.lost, ..Tally::default() };
         while let Some(tally) = workers.join_next().await {
             all.add(tally?);
         }
@@ -116,7 +120,7 @@ impl Run {
     /// what is told of a member stays in order.
     async fn work(self: Arc<Self>, worker: u32) -> Tally {
         let mut tally = Tally::default();
-        for (index, place) in (0_u32..).zip(&self.order) {
+        for (index, place) in (0_u32..).zip(&self.order.places) {
             let share = if self.plan.shuffle { index } else { place.member };
             if share % self.connections != worker {
                 continue;
@@ -217,6 +221,16 @@ impl Tally {
         self.accepted() + self.failed()
     }
 
+    /// Whether every message that was to be sent is stored over there.
+    pub fn is_complete(&self) -> bool {
+        self.failed() == 0 && self.unsent == 0
+    }
+
+    /// Whether IPNs were rejected, because their secret is not the site's.
+    pub fn has_rejected(&self) -> bool {
+        self.readings.contains_key(REJECTED)
+    }
+
     /// The same as JSON.
     pub fn json(&self) -> Value {
         json!({
@@ -228,6 +242,7 @@ impl Tally {
             "failed": self.failed(),
             "failures": self.failures,
             "unsent": self.unsent,
+            "lost": self.lost,
             "seconds": self.seconds,
         })
     }

@@ -1,5 +1,7 @@
 //! `latchkey simulate` against a running daemon: whole lives, shuffled and repeated.
 
+mod check;
+
 use super::on_each;
 use crate::support::daemon::Home;
 use serde_json::{Value, json};

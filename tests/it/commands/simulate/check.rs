@@ -1,0 +1,376 @@
+//! `latchkey simulate --check` and what it compares with.
+
+use super::PRODUCTS;
+use crate::commands::on_each;
+use crate::support::daemon::{Daemon, Home, Ran, until};
+use crate::support::{ADMIN_KEY, Database, TestApp, instant};
+use latchkey::simulate::{Plan, order};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+
+const SITE: &str = "/api/v1/sites/default";
+
+/// A key that may only read, in a file.
+fn key_file(home: &Home, more: &[&str]) -> String {
+    let create = ["keys", "create", "--name", "simulate", "--scope", "read"];
+    let made = home.run(&[&create, more].concat());
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let path = home.path().join(format!("key{}", more.concat()));
+    std::fs::write(&path, made.out).expect("a file");
+    path.display().to_string()
+}
+
+fn url_of(daemon: &Daemon) -> String {
+    format!("{}{}", daemon.base, daemon.hook)
+}
+
+fn patch(daemon: &Daemon, path: &str, body: &Value) {
+    let request = daemon.client.patch(format!("{}{path}", daemon.base));
+    let edited = daemon.send(request.bearer_auth(ADMIN_KEY).body(body.to_string()));
+    assert_eq!(edited.status, 200, "{edited:?}");
+}
+
+fn level(daemon: &Daemon, id: &str) {
+    daemon.make(&format!("{SITE}/levels"), &json!({ "id": id }));
+}
+
+fn map(daemon: &Daemon, mapping: &Value) {
+    daemon.make(&format!("{SITE}/mappings"), mapping);
+}
+
+/// A shop with mappings of every kind; the workshop is mapped by nobody.
+fn shop(daemon: &Daemon) {
+    for id in ["course", "early", "member", "plan", "premium", "mentored", "gone"] {
+        level(daemon, id);
+    }
+    let policy = json!({"on_partial_refund": {"revoke_at_percent": 40}, "on_payment_failed": {"grace_days": 4}});
+    patch(daemon, SITE, &json!({"kartra_time_zone": "America/Chicago", "policy": policy}));
+    for mapping in [
+        json!({"product_id": 557_920, "level": "course", "policy": {"on_chargeback": "block"}}),
+        json!({"product_id": 557_920, "level": "early", "purchased_before": "2025-09-01T00:00:00Z"}),
+        json!({"product_id": 557_920, "level": "early", "purchased_from": "2025-09-01T00:00:00Z",
+               "policy": {"duration_days": 60}}),
+        json!({"product_id": 558_001, "level": "member", "policy": {"on_cancellation": "period_end"}}),
+        json!({"product_id": 558_001, "price_point": 3, "level": "plan", "policy": {"on_payment_failed": "keep"}}),
+        json!({"product_id": 558_001, "price_point": 4, "level": "member",
+               "policy": {"trial": "wait", "billing_period": {"months": 1}}}),
+        json!({"product_id": 558_002, "level": "premium", "policy": {"on_refund": "revoke_if_latest_payment"}}),
+        json!({"product_id": 558_002, "level": "gone", "enabled": false}),
+        json!({"product_id": 558_044, "level": "mentored", "policy": {"on_cancellation": "keep"}}),
+    ] {
+        map(daemon, &mapping);
+    }
+}
+
+/// What the API answers about an address, as a line of `--expected` says it.
+fn line_of(daemon: &Daemon, email: &str, at: &str) -> Value {
+    let found = daemon.get(&format!("{SITE}/members/{email}/access?at={at}")).json;
+    let levels = found["levels"].as_array().expect("levels").iter();
+    let levels =
+        levels.map(|l| json!({"level": l["level"], "since": l["since"], "until": l["until"]}));
+    json!({"email": found["email"], "levels": levels.collect::<Vec<_>>()})
+}
+
+/// Every line of a file is what the API answers.
+fn lines_are_answers(daemon: &Daemon, path: &std::path::Path, at: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("the lines");
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    for line in &lines {
+        assert_eq!(*line, line_of(daemon, line["email"].as_str().expect("an address"), at));
+    }
+    lines
+}
+
+fn holding(lines: &[Value]) -> usize {
+    lines.iter().filter(|line| line["levels"] != json!([])).count()
+}
+
+on_each! {
+    fn what_a_site_answers_is_what_access_should_result_whatever_was_lost(home: &mut Home) {
+        let daemon = home.serve();
+        shop(&daemon);
+        let (url, key) = (url_of(&daemon), key_file(home, &[]));
+        let file = home.path().join("expected.jsonl");
+        let file_name = file.display().to_string();
+        for (seed, more) in [
+            ("11", vec!["--shuffle"]),
+            ("12", vec!["--shuffle", "--duplicate", "0.3", "--ipn", "0.5", "--loss", "0.2"]),
+            ("13", vec!["--duplicate", "0.5", "--ipn", "0", "--loss", "0.1"]),
+            ("14", vec!["--loss", "0.4", "--at", "2025-12-24T12:00:00Z"]),
+        ] {
+            let fixed = ["simulate", "--to", &url, "--members", "40", "--seed", seed, "--json", "--check",
+                "--key-file", &key, "--expected", &file_name];
+            let ran = home.run(&[&fixed, more.as_slice()].concat());
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            assert_eq!(ran.err, "", "silent in a pipe");
+            let result = ran.json();
+            assert_eq!(result["check"], json!({"site": "default", "equal": true, "members": 40, "differing": 0,
+                "differences": 0, "shown": []}));
+            assert_eq!(result["lost"] != 0, more.contains(&"--loss"), "{result}");
+            let at = result["expected"]["at"].as_str().expect("an instant");
+            let lines = lines_are_answers(&daemon, &file, at);
+            assert!(lines.len() >= 40 && holding(&lines) > 5, "{lines:?}");
+            let counted = result["expected"]["levels"].as_array().expect("levels").iter();
+            let counted: u64 = counted.map(|level| level["members"].as_u64().expect("a number")).sum();
+            let held = lines.iter().map(|line| line["levels"].as_array().expect("levels").len() as u64);
+            assert_eq!(counted, held.sum::<u64>());
+        }
+        daemon.stop();
+    }
+
+    fn a_difference_is_found_and_names_exactly_whom_it_is_about(home: &mut Home) {
+        let daemon = home.serve();
+        level(&daemon, "gold");
+        level(&daemon, "silver");
+        for product in PRODUCTS {
+            map(&daemon, &json!({"product_id": product, "level": "gold"}));
+        }
+        let (url, key) = (url_of(&daemon), key_file(home, &[]));
+        let file = home.path().join("expected.jsonl");
+        let file_name = file.display().to_string();
+        let run = |more: &[&str]| {
+            let fixed = ["simulate", "--to", &url, "--members", "25", "--check", "--key-file", &key,
+                "--expected", &file_name];
+            home.run(&[&fixed, more].concat())
+        };
+        // Somebody of a seed who holds something, when all is as it should be.
+        let holder = |seed: &str| -> Value {
+            assert_eq!(run(&["--seed", seed]).code, Some(0));
+            let text = std::fs::read_to_string(&file).expect("the lines");
+            let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line"));
+            lines.find(|line| line["levels"] != json!([])).expect("somebody holds something")
+        };
+        let shown = |ran: &Ran| -> BTreeSet<(String, String)> {
+            let result = ran.json();
+            assert_eq!((&result["check"]["equal"], &result["check"]["differing"]), (&json!(false), &json!(1)));
+            let shown = result["check"]["shown"].as_array().expect("differences").clone();
+            shown.iter().map(|d| (d["email"].as_str().expect("one").to_owned(), d["level"].to_string())).collect()
+        };
+
+        // Of somebody else the simulation knows nothing.
+        let other = format!("{SITE}/members/other@example.com/grants");
+        daemon.make(&other, &json!({"level": "gold"}));
+        let holds = holder("1");
+        let email = holds["email"].as_str().expect("an address");
+
+        let block = daemon.make(&format!("{SITE}/members/{email}/blocks"), &json!({"level": "gold"}));
+        let blocked = run(&["--json"]);
+        assert_eq!(blocked.code, Some(1), "{blocked:?}");
+        assert_eq!(shown(&blocked), BTreeSet::from([(email.to_owned(), "\"gold\"".to_owned())]));
+        let first = &blocked.json()["check"]["shown"][0];
+        assert_eq!(first["answered"], Value::Null);
+        assert_eq!(first["expected"]["since"], holds["levels"][0]["since"]);
+        let in_words = run(&[]);
+        assert_eq!(in_words.code, Some(1), "{in_words:?}");
+        let line = format!("{email}, gold: expected since ");
+        assert!(in_words.out.contains(&line) && in_words.out.contains("answered nothing"), "{in_words:?}");
+        assert!(in_words.err.contains("`latchkey explain <e-mail>` says why"), "{in_words:?}");
+
+        // What was lifted has left a gap.
+        let id = block["id"].as_str().expect("an id");
+        let url = format!("{}{SITE}/members/{email}/blocks/{id}", daemon.base);
+        let lifted = daemon.send(daemon.client.delete(url).bearer_auth(ADMIN_KEY));
+        assert_eq!(lifted.status, 204);
+        let since_later = run(&["--json"]);
+        assert_eq!(since_later.code, Some(1), "{since_later:?}");
+        assert_eq!(shown(&since_later), BTreeSet::from([(email.to_owned(), "\"gold\"".to_owned())]));
+        let first = &since_later.json()["check"]["shown"][0];
+        assert_ne!(first["answered"]["since"], first["expected"]["since"]);
+        assert_eq!(first["answered"]["until"], first["expected"]["until"]);
+
+        let holds = holder("2");
+        let email = holds["email"].as_str().expect("an address");
+        daemon.make(&format!("{SITE}/members/{email}/grants"), &json!({"level": "silver"}));
+        let granted = run(&["--seed", "2", "--json"]);
+        assert_eq!(granted.code, Some(1), "{granted:?}");
+        assert_eq!(shown(&granted), BTreeSet::from([(email.to_owned(), "\"silver\"".to_owned())]));
+        assert_eq!(granted.json()["check"]["shown"][0]["expected"], Value::Null);
+        daemon.stop();
+    }
+
+    fn without_a_site_to_ask_each_product_gives_the_level_named_after_it(home: &mut Home) {
+        let daemon = home.serve();
+        for product in PRODUCTS {
+            level(&daemon, &format!("product-{product}"));
+            map(&daemon, &json!({"product_id": product, "level": format!("product-{product}")}));
+        }
+        let url = url_of(&daemon);
+        let file = home.path().join("expected.jsonl");
+        let file_name = file.display().to_string();
+        let ran = home.run(&["simulate", "--to", &url, "--members", "30", "--loss", "0.2", "--ipn", "0.6",
+            "--expected", &file_name, "--json"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let result = ran.json();
+        assert_eq!(result["check"], Value::Null);
+        daemon.drained();
+        let at = result["expected"]["at"].as_str().expect("an instant");
+        assert!(holding(&lines_are_answers(&daemon, &file, at)) > 5);
+        let levels = result["expected"]["levels"].as_array().expect("levels").iter();
+        let names: Vec<String> = levels.map(|l| l["level"].as_str().expect("a name").to_owned()).collect();
+        assert_eq!(names, PRODUCTS.map(|product| format!("product-{product}")));
+        assert!(result["expected"]["otherwise"].as_u64().expect("a number") > 0, "{result}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn an_ipn_that_is_rejected_is_not_expected_to_be_heard() {
+    let home = Home::new(Database::sqlite());
+    let daemon = home.serve();
+    // Only a rebill, and with it only the IPN, tells of an upgrade inside a subscription.
+    for product in PRODUCTS {
+        level(&daemon, &product.to_string());
+        map(&daemon, &json!({"product_id": product, "level": product.to_string()}));
+    }
+    patch(&daemon, SITE, &json!({"ipn_secret": "s3cret"}));
+    let (url, key) = (url_of(&daemon), key_file(&home, &[]));
+    let fixed =
+        ["simulate", "--to", &url, "--members", "30", "--json", "--check", "--key-file", &key];
+    let wrong = home.run(&[&fixed, ["--seed", "21"].as_slice()].concat());
+    assert_eq!(wrong.code, Some(0), "{wrong:?}");
+    assert!(wrong.json()["readings"]["rejected"].as_u64().expect("a number") > 0);
+    assert!(wrong.json()["expected"]["otherwise"].as_u64().expect("a number") > 0, "{wrong:?}");
+    assert!(wrong.err.contains("pass it with --ipn-secret"), "{wrong:?}");
+    let right = home.run(&[&fixed, ["--seed", "22", "--ipn-secret", "s3cret"].as_slice()].concat());
+    assert_eq!(right.code, Some(0), "{right:?}");
+    assert_eq!(right.json()["expected"]["otherwise"], 0);
+    daemon.stop();
+}
+
+#[test]
+fn what_keeps_from_comparing_is_said_before_anything_is_sent() {
+    let home = Home::new(Database::sqlite());
+    let daemon = home.serve();
+    daemon.make("/api/v1/sites", &json!({"id": "other"}));
+    let (url, key) = (url_of(&daemon), key_file(&home, &[]));
+    let bound = key_file(&home, &["--site", "other"]);
+    let unknown = home.path().join("unknown").display().to_string();
+    std::fs::write(&unknown, "lk_nobody_made_this\n").expect("a file");
+    let empty = home.path().join("empty").display().to_string();
+    std::fs::write(&empty, "\n").expect("a file");
+    let elsewhere = format!("{}/hooks/kartra/another", daemon.base);
+    let no_hook = format!("{}/somewhere", daemon.base);
+    let no_file = home.path().join("no/such/file").display().to_string();
+    let refused = |to: &str, options: &[&str], code: i32, words: &str| {
+        let ran = home.run(&[&["simulate", "--members", "2", "--to", to], options].concat());
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(ran.err.contains(words), "{words:?} is not in {ran:?}");
+        assert_eq!(ran.out, "", "{ran:?}");
+        assert!(!ran.err.contains("lk_"), "no key is ever shown: {ran:?}");
+        assert!(!ran.err.contains(&daemon.hook), "no webhook URL either: {ran:?}");
+    };
+    let how = "`latchkey keys create --name simulate --scope read` makes one";
+    refused(&url, &["--check"], 2, how);
+    refused(&url, &["--check"], 2, "LATCHKEY_KEY");
+    refused(&url, &["--check", "--key-file", &empty], 2, how);
+    refused(&url, &["--check", "--key-file", &no_file], 2, "--key-file names");
+    refused(&url, &["--key-file", &key], 2, "--check");
+    refused(&url, &["--expected", "-"], 2, "name a file");
+    refused(&url, &["--expected", &no_file], 3, "which --expected names");
+    refused(&url, &["--loss", "2"], 2, "a share is a number from 0 to 1");
+    refused(&url, &["--check", "--key-file", &unknown], 3, how);
+    refused(&url, &["--check", "--key-file", &bound], 3, "take a key of its site");
+    refused(&elsewhere, &["--check", "--key-file", &key], 3, "copy the URL again");
+    refused(&no_hook, &["--check", "--key-file", &key], 3, "…/hooks/kartra/…");
+    patch(&daemon, SITE, &json!({"enabled": false}));
+    refused(&url, &["--check", "--key-file", &key], 3, "the site default is disabled");
+    assert_eq!(daemon.all(&format!("{SITE}/webhooks")), Vec::<Value>::new());
+    daemon.stop();
+}
+
+#[test]
+fn the_key_may_come_from_the_environment_and_be_bound_to_the_site() {
+    let home = Home::new(Database::sqlite());
+    let daemon = home.serve();
+    let key = std::fs::read_to_string(key_file(&home, &["--site", "default"])).expect("a key");
+    let mut command =
+        home.command(&["simulate", "--members", "2", "--to", &url_of(&daemon), "--check"]);
+    let ran = command.env("LATCHKEY_KEY", key.trim()).output().expect("a process");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert!(out.contains("of all 2 members, the site default answers what it should"), "{out}");
+    daemon.stop();
+}
+
+/// A run of the program against an application whose flow works only when it is told to.
+fn against(home: &Home, app: &TestApp, options: &[&str]) -> Child {
+    let url = app.get(SITE).json["webhook_url"].as_str().expect("a URL").to_owned();
+    let fixed = ["simulate", "--to", &url, "--members", "30", "--ipn", "0", "--json", "--check"];
+    let mut command = home.command(&[&fixed, options].concat());
+    command.env("LATCHKEY_KEY", ADMIN_KEY);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process")
+}
+
+/// Waits until all that [`against`] sends has been received.
+fn received(app: &TestApp) -> Vec<Value> {
+    let (members, seed, shuffle, duplicate) = (30, 1, false, 0.0);
+    let plan = Plan { members, seed, shuffle, duplicate, ipn: 0.0, loss: 0.0, secret: None };
+    let sent = order(&plan).places.len();
+    until("the end of the sending", || {
+        let webhooks = app.webhooks();
+        (webhooks.len() == sent).then_some(webhooks)
+    })
+}
+
+fn ended(child: Child) -> Ran {
+    Ran::of(&child.wait_with_output().expect("its end"))
+}
+
+/// An application that lives after all stories.
+fn later(database: Database) -> TestApp {
+    let app = TestApp::start(database);
+    app.at(instant("2026-12-01T00:00:00Z"));
+    app.level("gold");
+    for product in PRODUCTS {
+        app.map(&json!({"product_id": product, "level": "gold"}));
+    }
+    app
+}
+
+#[test]
+fn a_webhook_that_was_discarded_is_missed() {
+    let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
+    let child = against(&home, &app, &[]);
+    let webhooks = received(&app);
+    let told_once = |email: &Value| webhooks.iter().filter(|w| &w["email"] == email).count() == 1;
+    let sale = webhooks.iter().find(|w| w["kind"] == "sale" && told_once(&w["email"]));
+    let sale = sale.expect("somebody who buys once and no more");
+    let id = sale["id"].as_str().expect("an id");
+    assert_eq!(app.post(&format!("{SITE}/webhooks/{id}/discard"), &json!({})).status, 200);
+    app.drain();
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let check = &ran.json()["check"];
+    assert_eq!((&check["differing"], &check["differences"]), (&json!(1), &json!(1)), "{check}");
+    assert_eq!(check["shown"][0]["email"], sale["email"], "{check}");
+    assert_eq!(check["shown"][0]["answered"], Value::Null, "{check}");
+}
+
+#[test]
+fn nobody_waits_for_ever() {
+    let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
+    let ran = ended(against(&home, &app, &["--wait", "0"]));
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let words = "has not applied everything within 0 seconds; give it longer with --wait";
+    assert!(ran.err.contains(words), "{ran:?}");
+    assert_eq!(ran.json()["check"], Value::Null, "what was sent is said all the same");
+    app.drain();
+    let app = later(Database::sqlite());
+    let child = against(&home, &app, &[]);
+    received(&app);
+    assert_eq!(app.patch(SITE, &json!({"enabled": false})).status, 200);
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("the site default is disabled"), "{ran:?}");
+}
+
+#[test]
+fn a_site_whose_clock_stands_before_the_end_of_the_stories_is_not_compared() {
+    let (home, app) = (Home::new(Database::sqlite()), TestApp::start(Database::sqlite()));
+    let ran = ended(against(&home, &app, &[]));
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("the stories reach until 2026-07-01"), "{ran:?}");
+    assert_eq!(app.webhooks(), Vec::<Value>::new(), "nothing was sent");
+}
