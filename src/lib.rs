@@ -23,9 +23,9 @@
 //! 5. [`api`] is the REST surface, on what [`web`] offers every surface.
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
-//! disk, [`cli`] holds the commands, [`simulate`] invents members and says, by the [`core`] alone, what
-//! they should hold, [`settings`] and [`telemetry`] are read first, [`metrics`] counts for Prometheus, [`clock`] is the only caller of now, [`secrets`] seals
-//! and hashes, [`ids`] names things.
+//! disk, [`cli`] holds the commands, [`simulate`] invents members and works out with [`core`] alone
+//! what they should hold, [`settings`] and [`telemetry`] are read first, [`metrics`] counts for
+//! Prometheus, [`clock`] is the only caller of now, [`secrets`] seals and hashes, [`ids`] names things.
 //!
 //! # Invariants
 //!

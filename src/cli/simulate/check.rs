@@ -170,12 +170,12 @@ impl Comparison {
         if self.is_equal() {
             return writeln!(
                 out,
-                "Checked: of all {members} members, the site {site} answers what it should."
+                "Checked: the site {site} answers what it should about all {members} members."
             );
         }
         writeln!(
             out,
-            "Checked: of {differing} of {members} members, the site {site} answers something else."
+            "Checked: about {differing} of {members} members, the site {site} answers something else."
         )?;
         for Difference { email, level, expected, answered } in self.shown.values() {
             let (expected, answered) = (in_words(expected.as_ref()), in_words(answered.as_ref()));
@@ -216,5 +216,56 @@ fn in_words(level: Option<&Level>) -> String {
     match level.until {
         Some(until) => format!("since {} until {}", of(level.since), of(until)),
         None => format!("since {} with no known end", of(level.since)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference(number: usize) -> Difference {
+        Difference {
+            email: format!("{number:03}@example.com"),
+            level: "gold".to_owned(),
+            expected: None,
+            answered: Some(Level {
+                level: "gold".to_owned(),
+                since: "2026-01-02T03:04:05Z".parse().expect("an instant"),
+                until: "2026-02-02T03:04:05Z".parse().ok(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_first_differences_are_shown_and_the_others_are_counted() {
+        let mut all =
+            Comparison { site: "default".to_owned(), members: 99, ..Comparison::default() };
+        // As two connections find them, none in order.
+        for remainder in [1, 0] {
+            let mut found = Comparison::default();
+            for member in (0..SHOWN_MAX + 5).rev().filter(|member| member % 2 == remainder) {
+                found.add(u32::try_from(member).expect("few"), vec![difference(member)]);
+            }
+            found.add(1_000, Vec::new());
+            all.join(found);
+        }
+        let mut out = Vec::new();
+        all.print(&mut out).expect("printed");
+        let text = String::from_utf8(out).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), SHOWN_MAX + 2, "{text}");
+        assert_eq!(
+            lines[0],
+            "Checked: about 25 of 99 members, the site default answers something else."
+        );
+        assert_eq!(
+            lines[1],
+            "  000@example.com, gold: expected nothing, answered since 2026-01-02T03:04:05Z until 2026-02-02T03:04:05Z"
+        );
+        assert!(lines[SHOWN_MAX].starts_with("  019@example.com, "), "{text}");
+        assert_eq!(lines[SHOWN_MAX + 1], "  and 5 more");
+        let json = all.json();
+        assert_eq!((&json["differing"], &json["differences"]), (&json!(25), &json!(25)));
+        assert_eq!(json["shown"].as_array().map(Vec::len), Some(SHOWN_MAX));
     }
 }

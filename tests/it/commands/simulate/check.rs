@@ -99,6 +99,7 @@ on_each! {
             ("12", vec!["--shuffle", "--duplicate", "0.3", "--ipn", "0.5", "--loss", "0.2"]),
             ("13", vec!["--duplicate", "0.5", "--ipn", "0", "--loss", "0.1"]),
             ("14", vec!["--loss", "0.4", "--at", "2025-12-24T12:00:00Z"]),
+            ("15", vec!["--duplicate", "0.2", "--at", "2030-01-01T00:00:00Z"]),
         ] {
             let fixed = ["simulate", "--to", &url, "--members", "40", "--seed", seed, "--json", "--check",
                 "--key-file", &key, "--expected", &file_name];
@@ -290,7 +291,7 @@ fn the_key_may_come_from_the_environment_and_be_bound_to_the_site() {
     let ran = command.env("LATCHKEY_KEY", key.trim()).output().expect("a process");
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let out = String::from_utf8_lossy(&ran.stdout);
-    assert!(out.contains("of all 2 members, the site default answers what it should"), "{out}");
+    assert!(out.contains("the site default answers what it should about all 2 members"), "{out}");
     daemon.stop();
 }
 
@@ -373,4 +374,31 @@ fn a_site_whose_clock_stands_before_the_end_of_the_stories_is_not_compared() {
     assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.err.contains("the stories reach until 2026-07-01"), "{ran:?}");
     assert_eq!(app.webhooks(), Vec::<Value>::new(), "nothing was sent");
+}
+
+#[test]
+fn an_instant_within_the_sending_is_not_compared() {
+    let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
+    let child = against(&home, &app, &["--rate", "30", "--at", "2026-12-15T00:00:00Z"]);
+    until("the first message", || (!app.webhooks().is_empty()).then_some(()));
+    app.clock.set(instant("2027-01-01T00:00:00Z"));
+    received(&app);
+    app.drain();
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("lies within the sending"), "{ran:?}");
+}
+
+#[test]
+fn nobody_says_what_should_result_of_messages_that_were_not_accepted() {
+    let home = Home::new(Database::sqlite());
+    let daemon = home.serve();
+    let elsewhere = format!("{}/hooks/kartra/another", daemon.base);
+    let file = home.path().join("expected.jsonl").display().to_string();
+    let ran = home.run(&["simulate", "--to", &elsewhere, "--json", "--expected", &file]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert_eq!(ran.json()["expected"], Value::Null, "{ran:?}");
+    assert!(ran.err.contains("nobody can say what access should result"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), "");
+    daemon.stop();
 }
