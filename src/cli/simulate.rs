@@ -192,7 +192,8 @@ impl Simulate {
             return Ok(Outcome { summary, comparison: None });
         };
         let waiting = bars::spinner("waiting until the site has applied everything");
-        let applied = site.applied(Duration::from_secs(self.wait), || waiting.tick()).await;
+        let within = Duration::from_secs(self.wait);
+        let applied = site.applied(sending.ended, within, || waiting.tick()).await;
         waiting.finish_and_clear();
         applied.context("not compared")?;
         let rules = site.rules(tally.has_rejected()).await.context("not compared")?;

@@ -13,10 +13,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::host::api_and_token;
+use crate::core;
 use crate::core::event::Vouched;
 use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
-use crate::core::{self};
 use crate::simulate::{Level, Rules};
 
 /// Where a key may come from, besides `--key-file`.
@@ -102,6 +102,12 @@ struct Page<T> {
     next_cursor: Option<String>,
 }
 
+/// A webhook that has not been applied.
+#[derive(Debug, Deserialize)]
+struct Pending {
+    received_at: core::Instant,
+}
+
 /// What somebody holds, as the site answers.
 #[derive(Debug, Deserialize)]
 pub struct Answered {
@@ -146,13 +152,20 @@ impl Site {
         Ok(Rules { zone: shown.kartra_time_zone, policy: shown.policy, mappings, ipn })
     }
 
-    /// Returns when the site has applied all that it has received; `tick` is called while it has not.
-    pub async fn applied(&self, within: Duration, tick: impl Fn()) -> anyhow::Result<()> {
+    /// Returns when the site has applied all that it had received by an instant; `tick` is called while it has not.
+    pub async fn applied(
+        &self,
+        by: core::Instant,
+        within: Duration,
+        tick: impl Fn(),
+    ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let pending = [("status", "pending"), ("limit", "1")];
+        let pending = [("status", "pending"), ("limit", PAGE)];
         loop {
-            let page: Page<Value> = self.get(&["sites", &self.id, "webhooks"], &pending).await?;
-            if page.items.is_empty() {
+            let page: Page<Pending> = self.get(&["sites", &self.id, "webhooks"], &pending).await?;
+            // The newest come first. What Kartra sends meanwhile is not waited for.
+            let earlier = page.next_cursor.is_some();
+            if !earlier && page.items.iter().all(|webhook| webhook.received_at > by) {
                 return Ok(());
             }
             self.must_apply(&self.shown().await?)?;

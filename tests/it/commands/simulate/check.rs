@@ -3,7 +3,7 @@
 use super::PRODUCTS;
 use crate::commands::on_each;
 use crate::support::daemon::{Daemon, Home, Ran, until};
-use crate::support::{ADMIN_KEY, Database, TestApp, instant};
+use crate::support::{ADMIN_KEY, Database, Ipn, TestApp, instant};
 use latchkey::simulate::{Plan, order};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -304,14 +304,14 @@ fn against(home: &Home, app: &TestApp, options: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process")
 }
 
-/// Waits until all that [`against`] sends has been received.
-fn received(app: &TestApp) -> Vec<Value> {
+/// Waits until all that [`against`] sends has been received beside so many others.
+fn received(app: &TestApp, others: usize) -> Vec<Value> {
     let (members, seed, shuffle, duplicate) = (30, 1, false, 0.0);
     let plan = Plan { members, seed, shuffle, duplicate, ipn: 0.0, loss: 0.0, secret: None };
     let sent = order(&plan).places.len();
     until("the end of the sending", || {
         let webhooks = app.webhooks();
-        (webhooks.len() == sent).then_some(webhooks)
+        (webhooks.len() == sent + others).then_some(webhooks)
     })
 }
 
@@ -334,7 +334,7 @@ fn later(database: Database) -> TestApp {
 fn a_webhook_that_was_discarded_is_missed() {
     let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
     let child = against(&home, &app, &[]);
-    let webhooks = received(&app);
+    let webhooks = received(&app, 0);
     let told_once = |email: &Value| webhooks.iter().filter(|w| &w["email"] == email).count() == 1;
     let sale = webhooks.iter().find(|w| w["kind"] == "sale" && told_once(&w["email"]));
     let sale = sale.expect("somebody who buys once and no more");
@@ -360,7 +360,7 @@ fn nobody_waits_for_ever() {
     app.drain();
     let app = later(Database::sqlite());
     let child = against(&home, &app, &[]);
-    received(&app);
+    received(&app, 0);
     assert_eq!(app.patch(SITE, &json!({"enabled": false})).status, 200);
     let ran = ended(child);
     assert_eq!(ran.code, Some(3), "{ran:?}");
@@ -377,12 +377,29 @@ fn a_site_whose_clock_stands_before_the_end_of_the_stories_is_not_compared() {
 }
 
 #[test]
+fn what_kartra_sends_meanwhile_is_not_waited_for() {
+    let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
+    // Received after all that is simulated, and not due before.
+    app.clock.set(instant("2027-01-01T00:00:00Z"));
+    assert_eq!(app.receives(Ipn::new("sale", 1).of("ada@example.com").body()).status, 200);
+    let others = app.webhooks();
+    app.clock.set(instant("2026-12-01T00:00:00Z"));
+    let child = against(&home, &app, &["--wait", "20"]);
+    received(&app, others.len());
+    app.drain();
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let pending = app.webhooks().into_iter().filter(|webhook| webhook["status"] == "pending");
+    assert_eq!(pending.count(), 1);
+}
+
+#[test]
 fn an_instant_within_the_sending_is_not_compared() {
     let (home, app) = (Home::new(Database::sqlite()), later(Database::sqlite()));
     let child = against(&home, &app, &["--rate", "30", "--at", "2026-12-15T00:00:00Z"]);
     until("the first message", || (!app.webhooks().is_empty()).then_some(()));
     app.clock.set(instant("2027-01-01T00:00:00Z"));
-    received(&app);
+    received(&app, 0);
     app.drain();
     let ran = ended(child);
     assert_eq!(ran.code, Some(3), "{ran:?}");
