@@ -1,6 +1,7 @@
 //! `latchkey simulate` against a running daemon: whole lives, shuffled and repeated.
 
 mod check;
+mod waits;
 
 use super::on_each;
 use crate::support::daemon::Home;
