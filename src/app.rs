@@ -45,6 +45,7 @@ struct Parts {
     inline_members_max: i64,
     streams: stream::Room,
     heartbeat: Duration,
+    stream_looks_every: Duration,
     closing: watch::Sender<bool>,
 }
 
@@ -119,6 +120,11 @@ impl App {
         self.0.heartbeat
     }
 
+    /// How long until a stream looks by itself.
+    pub fn stream_looks_every(&self) -> Duration {
+        self.0.stream_looks_every
+    }
+
     /// Turns true when the program begins to stop: whoever streams ends.
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.0.closing.subscribe()
@@ -179,6 +185,9 @@ pub struct Options {
     pub clock: Clock,
     /// Whether nothing is applied by itself: a test drains when it wants to.
     pub idle_flow: bool,
+    /// How long until a stream looks by itself; `None` for the usual. A test that says for ever sees
+    /// what a stream is told.
+    pub stream_looks_every: Option<Duration>,
 }
 
 /// Opens the store, brings it up to date, and puts a flow on it.
@@ -229,6 +238,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         inline_members_max: i64::from(settings.flow.inline_members_max),
         streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         heartbeat: Duration::from_secs(settings.feed.heartbeat_seconds),
+        stream_looks_every: options.stream_looks_every.unwrap_or(stream::LOOK_EVERY),
         closing: watch::Sender::new(false),
     }));
     let stopping = Arc::new(AtomicBool::new(false));
@@ -238,6 +248,11 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let run = move || flow.run(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
+    }
+    if flow.can_listen() {
+        let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
+        let listen = move || flow.listen(&|| stop.load(Ordering::SeqCst));
+        threads.push(std::thread::Builder::new().name("listener".to_owned()).spawn(listen)?);
     }
     let server = serve(app.clone(), listener, settings)?;
     let serve_alone = |listener| serve_metrics(app.clone(), listener);

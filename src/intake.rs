@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::core::event::Observation;
 use crate::core::kartra::{mask_secret, read};
-use crate::flow::Flow;
 use crate::flow::process::{Judgement, expected_mac, ipn_purpose, judge};
+use crate::flow::{Flow, Moved};
 use crate::metrics::Refusal;
 use crate::secrets;
 use crate::store::webhooks::{NewWebhook, Status};
@@ -125,7 +125,14 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
 
 /// Commits one group; answers whether it is on disk. A panic ends one group, never the committer.
 fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
-    let write = || flow.store().write(|conn| webhooks::insert(conn, rows));
+    // What cannot be read is work for nobody.
+    let moved = Moved { work: rows.iter().any(|row| row.next_attempt_at.is_some()), feed: false };
+    let write = || {
+        flow.store().write(|conn| {
+            webhooks::insert(conn, rows)?;
+            flow.tell(conn, moved)
+        })
+    };
     let began = Instant::now();
     let committed = catch_unwind(AssertUnwindSafe(write));
     if matches!(committed, Ok(Ok(()))) {

@@ -263,7 +263,7 @@ fn ask_for(
     let cause = Cause::new("mapping", mapping_id);
     let ask = |product: &String| {
         let scope = Scope { product_id: Some(product.clone()), reread_dates: false };
-        ask(conn, site_id, &scope, &cause, bench.at)
+        ask(conn, bench, &scope, &cause)
     };
     products.into_iter().map(ask).collect()
 }

@@ -239,7 +239,7 @@ pub async fn edit(
             sites::touch_rules(conn, &site)?;
             let scope = Scope { product_id: Some(id.clone()), reread_dates: false };
             let cause = Cause::new("mapping", id.clone());
-            Ok(Some(ask(conn, &site, &scope, &cause, bench.at)?))
+            Ok(Some(ask(conn, bench, &scope, &cause)?))
         })?;
         let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
         let (_, product) = app.look(&site, |conn, bench| existing(conn, bench, &id))?;

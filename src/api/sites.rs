@@ -8,12 +8,11 @@ pub(super) use shapes::{Edited, SiteView};
 use super::connection::connection;
 use super::recomputes::{is_finished, work};
 use crate::app::App;
-use crate::core::Instant;
 use crate::core::policy::Policy;
 use crate::first_start::{self, webhook_url};
 use crate::flow::process::ipn_purpose;
 use crate::flow::recompute::{Scope, ask};
-use crate::flow::settle::Cause;
+use crate::flow::settle::{Bench, Cause};
 use crate::secrets::SecretError;
 use crate::store::conn::Conn;
 use crate::store::recomputes::Recompute;
@@ -152,7 +151,7 @@ pub async fn edit(
         let (site, asked) = app.change(&id, |conn, bench| {
             let before = view(conn, app, &bench.site)?;
             if_match.check(&before)?;
-            let asked = apply(conn, app, &mut bench.site, change, zone, bench.at)?;
+            let asked = apply(conn, app, bench, change, zone)?;
             Ok((view(conn, app, &bench.site)?, asked))
         })?;
         app.intake().forget_doors();
@@ -243,13 +242,13 @@ fn policy_of(written: Option<Object<Policy>>) -> Policy {
 fn apply(
     conn: &mut Conn,
     app: &App,
-    site: &mut Site,
+    bench: &mut Bench,
     change: Edit,
     zone: Option<Tz>,
-    at: Instant,
 ) -> Stored<Option<Recompute>> {
     let sealing = |error: SecretError| StoreError::Corrupt(error.to_string());
-    let before = site.clone();
+    let before = bench.site.clone();
+    let site = &mut bench.site;
     site.name = change.name.unwrap_or_else(|| site.name.clone());
     site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
     site.enabled = change.enabled.unwrap_or(site.enabled);
@@ -262,9 +261,14 @@ fn apply(
     let reread_dates = site.kartra_time_zone != before.kartra_time_zone;
     site.rules_version += 1;
     sites::update(conn, site)?;
-    if !reread_dates && site.policy == before.policy {
+    let same_policy = site.policy == before.policy;
+    if site.enabled && !before.enabled {
+        // What was stored meanwhile is applied from now on.
+        bench.makes_work();
+    }
+    if !reread_dates && same_policy {
         return Ok(None);
     }
     let scope = Scope { product_id: None, reread_dates };
-    ask(conn, &site.id, &scope, &Cause::new("settings", "site"), at).map(Some)
+    ask(conn, bench, &scope, &Cause::new("settings", "site")).map(Some)
 }

@@ -19,9 +19,9 @@ use tokio::time::timeout;
 pub const STREAMS_MAX: usize = 1_000;
 /// Changes that are sent at once.
 const BATCH_CHANGES_MAX: i64 = 100;
-/// How long until a stream looks by itself, for what another process has recorded, and whether its
-/// key is still good.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long until a stream looks by itself: whether its key is still good, and what another process
+/// has recorded, where that is not heard.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Room for streams, one process over.
 pub type Room = Arc<Semaphore>;
@@ -109,7 +109,7 @@ impl Reader {
             }
             tokio::select! {
                 // Whether it moved or not, it is looked again.
-                _ = timeout(LOOK_EVERY, self.moved.changed()) => {}
+                _ = timeout(self.app.stream_looks_every(), self.moved.changed()) => {}
                 _ = self.closing.changed() => return None,
             }
         }

@@ -174,6 +174,7 @@ async fn again(
                 return Err(Problem::conflict(else_say));
             }
             webhooks::make_due(conn, &site, &id, bench.at)?;
+            bench.makes_work();
             Ok(())
         })?;
         Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)

@@ -3,13 +3,16 @@
 //! * [`process`] reads and judges webhooks; [`timers`] fires what falls due; [`recompute`] works off
 //!   what a change of rules left behind; [`rebuild`] does everything again, or only compares.
 //! * All of them end in [`settle`], which is the one path to access.
+//! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
 //! Absences that tests check: no change is recorded outside a site's lock; no transaction here ever
 //! waits for anything but the database; no batch is larger than its limit; one webhook that fails
-//! never keeps another from being applied.
+//! never keeps another from being applied; no transaction tells the other processes more than once, and
+//! nothing but latency depends on their hearing it.
 
 mod bell;
 mod fold;
+mod listener;
 pub mod past;
 pub mod process;
 pub mod rebuild;
@@ -21,6 +24,7 @@ mod timers;
 mod turn;
 mod turns;
 
+pub use listener::Moved;
 pub(crate) use record::Dossier;
 
 use crate::clock::Clock;
@@ -87,6 +91,8 @@ pub struct Flow {
     /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
     tidied_at: Mutex<Option<Instant>>,
     bell: Bell,
+    /// The name of this process among those on the same database.
+    process: String,
     /// Tells readers of feeds that there may be more to read.
     feeds: watch::Sender<u64>,
 }
@@ -111,6 +117,7 @@ impl Flow {
             turns: Turns::default(),
             tidied_at: Mutex::default(),
             bell: Bell::default(),
+            process: crate::ids::new(),
             feeds: watch::Sender::new(0),
         }
     }
@@ -175,7 +182,7 @@ impl Flow {
     }
 
     /// Sets up a site under its lock and works on it, if it is to be had and `fits`. Once that is
-    /// committed, the readers of its feed are told.
+    /// committed, the readers of its feed are told, and the other processes what has moved.
     fn at_bench<T, E: From<StoreError>>(
         &self,
         site_id: &str,
@@ -189,17 +196,24 @@ impl Flow {
                 let position = bench.site.feed_position;
                 let done = work(conn, &mut bench)?;
                 moved = bench.site.feed_position != position;
+                self.tell(conn, Moved { work: bench.has_made_work(), feed: moved })?;
                 Ok(Some(done))
             }
             _ => Ok(None),
         });
         if moved {
-            self.feeds.send_modify(|moves| *moves = moves.wrapping_add(1));
+            self.move_feeds();
         }
         done
     }
 
-    /// Changes whenever this process has recorded something in a feed.
+    /// Tells the readers of feeds in this process.
+    fn move_feeds(&self) {
+        self.feeds.send_modify(|moves| *moves = moves.wrapping_add(1));
+    }
+
+    /// Changes whenever something has been recorded in a feed, by this process, or by another one
+    /// that is heard.
     pub fn feeds(&self) -> watch::Receiver<u64> {
         self.feeds.subscribe()
     }
@@ -226,7 +240,7 @@ impl Flow {
             return Ok(None);
         };
         let book = self.book(conn, &site)?;
-        Ok(Some(Bench { site, book, at: self.clock.now() }))
+        Ok(Some(Bench::new(site, book, self.clock.now())))
     }
 
     /// The rules of a site: from the cache, where its version is still the site's.

@@ -2,7 +2,6 @@
 //! purchases concerned are computed again, wherever the last batch got to.
 
 use super::settle::{Bench, Cause, Touched, settle};
-use crate::core::Instant;
 use crate::core::event::EventId;
 use crate::store::conn::Conn;
 use crate::store::recomputes::{self, Recompute};
@@ -18,16 +17,11 @@ pub struct Scope {
 }
 
 /// Asks for a recompute, in the transaction that changes the rules.
-pub fn ask(
-    conn: &mut Conn,
-    site_id: &str,
-    scope: &Scope,
-    cause: &Cause,
-    at: Instant,
-) -> Result<Recompute> {
+pub fn ask(conn: &mut Conn, bench: &Bench, scope: &Scope, cause: &Cause) -> Result<Recompute> {
+    let site_id = &bench.site.id;
     let members = purchases::count_members(conn, site_id, scope.product_id.as_deref())?;
     let recompute = Recompute {
-        site_id: site_id.to_owned(),
+        site_id: site_id.clone(),
         id: crate::ids::new(),
         product_id: scope.product_id.clone(),
         reread_dates: scope.reread_dates,
@@ -36,10 +30,11 @@ pub fn ask(
         members,
         done: 0,
         reached: String::new(),
-        created_at: at.naive_utc(),
+        created_at: bench.at.naive_utc(),
         finished_at: None,
     };
     recomputes::insert(conn, &recompute)?;
+    bench.makes_work();
     Ok(recompute)
 }
 

@@ -17,6 +17,7 @@ use crate::store::rules::Product;
 use crate::store::sites::Site;
 use crate::store::webhooks::Status;
 use crate::store::{Result, members, rules, webhooks};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -68,9 +69,27 @@ pub struct Bench {
     pub book: Arc<RuleBook>,
     /// The instant at which everything is answered.
     pub at: Instant,
+    /// Whether this transaction leaves work to whoever takes it.
+    work_made: Cell<bool>,
 }
 
 impl Bench {
+    /// A site that has been read just now.
+    pub(super) fn new(site: Site, book: Arc<RuleBook>, at: Instant) -> Self {
+        Self { site, book, at, work_made: Cell::default() }
+    }
+
+    /// Notes that this transaction leaves work to whoever takes it: once it is committed, the other
+    /// processes are told.
+    pub fn makes_work(&self) {
+        self.work_made.set(true);
+    }
+
+    /// Whether it does.
+    pub(super) fn has_made_work(&self) -> bool {
+        self.work_made.get()
+    }
+
     /// The rules that purchases are judged by.
     pub fn rules(&self) -> Rules<'_> {
         Rules {

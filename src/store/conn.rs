@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
 
+use super::wakeup::Wakeups;
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
@@ -115,14 +116,17 @@ pub struct Connections {
     /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
     /// than in SQLite's busy loop. `None` for PostgreSQL.
     writer: Option<Arc<Mutex<()>>>,
-    /// How a transaction that writes begins on PostgreSQL.
+    /// Where they lead to.
+    url: Arc<DatabaseUrl>,
+    /// The lease of a transaction that writes, in seconds.
+    lease_seconds: u32,
+    /// How such a transaction begins on PostgreSQL.
     begin_with_lease: Arc<str>,
 }
 
 /// A process that stops in the middle of a transaction keeps its locks no longer than its lease:
 /// PostgreSQL ends its session, and what it wakes up to is an error.
 fn begin_with_lease(seconds: u32) -> Arc<str> {
-    let seconds = seconds.min(LEASE_SECONDS_MAX);
     format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'").into()
 }
 
@@ -130,6 +134,7 @@ impl Connections {
     /// Opens a pool; fails when not even one connection can be made.
     pub fn open(url: DatabaseUrl, connections_max: u32) -> Result<Self> {
         let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+        let to = Arc::new(url.clone());
         let pool = Pool::builder()
             .max_size(connections_max)
             // None is opened ahead of its use: a command that ends while a connection is being made
@@ -139,12 +144,19 @@ impl Connections {
             .build(url)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let writer = sqlite.then(|| Arc::new(Mutex::new(())));
-        Ok(Self { pool, writer, begin_with_lease: begin_with_lease(LEASE_SECONDS) })
+        let begin_with_lease = begin_with_lease(LEASE_SECONDS);
+        Ok(Self { pool, writer, url: to, lease_seconds: LEASE_SECONDS, begin_with_lease })
     }
 
     /// The same connections with a lease of so many seconds.
     pub(super) fn with_lease(self, seconds: u32) -> Self {
-        Self { begin_with_lease: begin_with_lease(seconds), ..self }
+        let lease_seconds = seconds.min(LEASE_SECONDS_MAX);
+        Self { lease_seconds, begin_with_lease: begin_with_lease(lease_seconds), ..self }
+    }
+
+    /// Where the wake-ups of other processes can be heard; `None` on SQLite.
+    pub(super) fn wakeups(&self) -> Option<Wakeups> {
+        Wakeups::of(&self.url, self.lease_seconds)
     }
 
     /// The version of SQLite that is linked; `None` on PostgreSQL.

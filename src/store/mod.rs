@@ -18,6 +18,7 @@ pub mod rules;
 mod schema;
 pub mod sites;
 pub mod standing;
+pub mod wakeup;
 pub mod webhooks;
 
 use crate::core::Instant;
@@ -86,6 +87,12 @@ impl Store {
     #[must_use]
     pub fn with_lease(self, seconds: u32) -> Self {
         Self { connections: self.connections.with_lease(seconds) }
+    }
+
+    /// Where the wake-ups of other processes can be heard; `None` on SQLite.
+    #[must_use]
+    pub fn wakeups(&self) -> Option<wakeup::Wakeups> {
+        self.connections.wakeups()
     }
 
     /// Brings the schema up to date; answers the names of the migrations that were run.

@@ -19,8 +19,10 @@ use latchkey::app::{self, App, Options};
 use latchkey::clock::Clock;
 use latchkey::flow::rebuild;
 use latchkey::settings::Settings;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -28,6 +30,9 @@ use tokio::sync::oneshot;
 pub const ADMIN_KEY: &str = "lk_test_admin_key";
 /// Where the clock of a test stands at first.
 pub const START: &str = "2026-01-01T00:00:00Z";
+
+/// Longer than any test takes.
+const FOR_EVER: Duration = Duration::from_hours(1);
 
 /// Makes one test for each database out of a function that takes a [`TestApp`].
 #[macro_export]
@@ -66,7 +71,7 @@ pub fn instant(text: &str) -> DateTime<Utc> {
 
 /// A client that trusts no connection that the server may have closed since, after a long pause.
 fn client() -> reqwest::Client {
-    let idle_max = std::time::Duration::from_secs(2);
+    let idle_max = Duration::from_secs(2);
     reqwest::Client::builder().no_proxy().pool_idle_timeout(idle_max).build().expect("a client")
 }
 
@@ -79,11 +84,13 @@ pub struct TestApp {
     /// Where `/metrics` is alone, with its scheme; `None` where it is on the main address.
     pub metrics: Option<String>,
     base: String,
+    /// The URL of its database.
+    pub database_url: String,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
-    _data: TempDir,
+    data: TempDir,
     _database: Database,
 }
 
@@ -95,6 +102,22 @@ impl TestApp {
 
     /// Starts one with settings of its own, as (key, value).
     pub fn start_with(database: Database, more: &[(&str, &str)]) -> Self {
+        Self::start_as(database, more, None)
+    }
+
+    /// Starts another one on the same database and sealing key, as a process beside it. Its streams
+    /// never look by themselves: they only hear. It has to be gone before the first one.
+    pub fn beside(&self) -> Self {
+        let directory = self.data.path().display().to_string();
+        let same = [("data_dir", &*directory), ("database.url", &*self.database_url)];
+        Self::start_as(Database::sqlite(), &same, Some(FOR_EVER))
+    }
+
+    fn start_as(
+        database: Database,
+        more: &[(&str, &str)],
+        stream_looks_every: Option<Duration>,
+    ) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let directory = data.path().display().to_string();
         let url = database.url(data.path());
@@ -111,7 +134,8 @@ impl TestApp {
         let no_file = data.path().join("no-such-file.toml");
         let settings = Settings::load_from(None, &no_file, [], &overrides).expect("settings");
         let clock = Clock::manual(instant(START));
-        let options = Options { clock: clock.clone(), idle_flow: true };
+        let options = Options { clock: clock.clone(), idle_flow: true, stream_looks_every };
+        let database_url = settings.database.url.expose_secret().to_owned();
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = std::thread::spawn(move || {
@@ -132,11 +156,12 @@ impl TestApp {
             clock,
             metrics: metrics.map(|address| format!("http://{address}")),
             base: format!("http://{address}"),
+            database_url,
             client,
             runtime,
             stop: Some(stop),
             server: Some(server),
-            _data: data,
+            data,
             _database: database,
         }
     }
@@ -162,6 +187,20 @@ impl TestApp {
     /// Posts bytes without a key.
     pub fn post_raw(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
         self.send(self.client.post(format!("{}{path}", self.base)).body(body.into()))
+    }
+
+    /// Posts many bodies at the same time, each of which has to be stored.
+    pub fn post_raw_at_once(&self, path: &str, bodies: Vec<Vec<u8>>) {
+        let url = format!("{}{path}", self.base);
+        let posted = bodies.into_iter().map(|body| self.client.post(&url).body(body).send());
+        for reply in self.runtime.block_on(futures_util::future::join_all(posted)) {
+            assert_eq!(reply.expect("an answer").status(), 200);
+        }
+    }
+
+    /// The address that it listens on, as `host:port`.
+    pub fn address(&self) -> &str {
+        self.base.strip_prefix("http://").expect("a scheme")
     }
 
     /// Works until nothing is due.
