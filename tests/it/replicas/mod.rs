@@ -1,5 +1,5 @@
 //! Several processes on one PostgreSQL, killed, stopped and told different things, and still one
-//! truth; and what a command of the shell does beside a daemon on SQLite.
+//! truth; how they wake each other; and what a command of the shell does beside a daemon on SQLite.
 
 mod beside;
 mod crowd;
@@ -11,6 +11,8 @@ mod notice;
 mod reader;
 mod survive;
 mod together;
+mod told;
+mod wakeup;
 
 use crate::support::Database;
 use crate::support::daemon::{Daemon, Home, until};

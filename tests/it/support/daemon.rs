@@ -69,7 +69,8 @@ impl Home {
         self.directory.path()
     }
 
-    fn url(&self) -> String {
+    /// The URL of its database.
+    pub fn url(&self) -> String {
         self.database.url(self.directory.path())
     }
 
