@@ -97,7 +97,8 @@ pub struct Database {
     pub url: SecretString,
     /// Open connections to PostgreSQL, but for the one that listens, or readers of SQLite.
     pub connections_max: u32,
-    /// Seconds that a process which has stopped keeps its locks on PostgreSQL.
+    /// Seconds that a process which has stopped keeps its locks on PostgreSQL; `config/default.toml` says what a Unix
+    /// socket leaves out.
     pub lease_seconds: u32,
 }
 

@@ -125,9 +125,15 @@ pub struct Connections {
 }
 
 /// A process that stops in the middle of a transaction keeps its locks no longer than its lease:
-/// PostgreSQL ends its session, and what it wakes up to is an error.
+/// PostgreSQL ends its session, and what it wakes up to is an error. Its session may be idle by then,
+/// or still be sending rows that nobody takes; the latter is ended by the kernel of the server, which
+/// only does so over TCP: on a Unix socket the second setting is ignored.
 fn begin_with_lease(seconds: u32) -> Arc<str> {
-    format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'").into()
+    format!(
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'; \
+         SET LOCAL tcp_user_timeout = '{seconds}s'"
+    )
+    .into()
 }
 
 impl Connections {

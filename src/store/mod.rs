@@ -83,7 +83,10 @@ impl Store {
         Ok(Self { connections })
     }
 
-    /// The same database; a transaction that writes may stand still for so many seconds.
+    /// The same database with a lease of so many seconds: that long, a transaction that writes may
+    /// stand still before PostgreSQL takes it back, whether it is between two statements or in the
+    /// middle of an answer that nobody reads. Over a Unix socket PostgreSQL sees only the former: an
+    /// answer that is not read there is waited for.
     #[must_use]
     pub fn with_lease(self, seconds: u32) -> Self {
         Self { connections: self.connections.with_lease(seconds) }

@@ -6,6 +6,7 @@ mod crowd;
 mod edits;
 mod fair;
 mod judge;
+mod lease;
 mod load;
 mod notice;
 mod reader;
