@@ -249,14 +249,14 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         let run = move || flow.run(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
     }
+    let server = serve(app.clone(), listener, settings)?;
+    let serve_alone = |listener| serve_metrics(app.clone(), listener);
+    let metrics_server = metrics_listener.map(serve_alone).transpose()?;
     if flow.can_listen() {
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let listen = move || flow.listen(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name("listener".to_owned()).spawn(listen)?);
     }
-    let server = serve(app.clone(), listener, settings)?;
-    let serve_alone = |listener| serve_metrics(app.clone(), listener);
-    let metrics_server = metrics_listener.map(serve_alone).transpose()?;
     let running =
         Running { app, address, metrics_address, first, server, metrics_server, threads, stopping };
     Ok(running)

@@ -54,8 +54,8 @@ impl Wakeups {
         let unavailable =
             |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string());
         let mut conn = PgConnection::establish(&self.url).map_err(unavailable)?;
-        // PostgreSQL keeps what a listener has not read, for all of them in one place: one that has
-        // stopped is ended rather than waited for.
+        // PostgreSQL keeps what some listener has not read, for all of them in one place: one that has
+        // stopped is ended once its socket is full, rather than waited for.
         let lease = format!("SET tcp_user_timeout = '{}s'", self.lease_seconds);
         conn.batch_execute(&lease)?;
         conn.batch_execute(&format!("LISTEN {CHANNEL}"))?;
@@ -81,7 +81,11 @@ fn connecting(url: &str) -> String {
     for (name, value) in CONNECTING {
         let asked = [format!("?{name}="), format!("&{name}=")];
         if !asked.iter().any(|asked| url.contains(asked)) {
-            let mark = if url.contains('?') { '&' } else { '?' };
+            let mark = match url.ends_with(['?', '&']) {
+                true => "",
+                false if url.contains('?') => "&",
+                false => "?",
+            };
             url = format!("{url}{mark}{name}={value}");
         }
     }
@@ -98,6 +102,7 @@ mod tests {
         let expected = "postgres://a@b/c?keepalives_idle=60&connect_timeout=1\
                         &keepalives_interval=5&keepalives_count=3";
         assert_eq!(url, expected);
+        assert!(connecting("postgres://a@b/c?").starts_with("postgres://a@b/c?connect_timeout=5&"));
         let url = connecting("postgres://a@b/c");
         assert!(url.starts_with("postgres://a@b/c?connect_timeout=5&keepalives_idle=10&"), "{url}");
     }
