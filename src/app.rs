@@ -15,7 +15,7 @@ use crate::secrets::{self, Sealer};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::conn::Conn;
-use crate::web::auth::Remembered;
+use crate::web::auth::{Remembered, remembered};
 use crate::web::health::Probe;
 use crate::web::metrics::Looked;
 use crate::web::problem::Problem;
@@ -232,7 +232,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         intake,
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
-        remembered_keys: Remembered::default(),
+        remembered_keys: remembered(),
         probe: Probe::default(),
         looked: Looked::default(),
         inline_members_max: i64::from(settings.flow.inline_members_max),

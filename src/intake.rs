@@ -18,13 +18,13 @@ use crate::secrets;
 use crate::store::webhooks::{NewWebhook, Status};
 use crate::store::{sites, webhooks};
 use crate::web::extract::read_body;
+use crate::web::lately::Lately;
 use crate::web::problem::Problem;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -69,8 +69,8 @@ pub struct Intake {
     clock: Clock,
     limits: Limits,
     queue: mpsc::Sender<Waiting>,
-    /// The doors by the hash of their token.
-    doors: Mutex<HashMap<[u8; 32], (Door, Instant)>>,
+    /// The doors that were looked up lately, by the hash of their token.
+    doors: Lately<Door>,
 }
 
 struct Waiting {
@@ -87,18 +87,13 @@ impl Intake {
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || commit_groups(&flow, waiting, limits))?;
-        let intake = Self { clock, limits, queue, doors: Mutex::default() };
+        let intake = Self { clock, limits, queue, doors: Lately::trusted_for(DOOR_TRUSTED_FOR) };
         Ok((intake, committer))
     }
 
     /// Forgets what is known of the sites, after one has changed.
     pub fn forget_doors(&self) {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn known_door(&self, hash: &[u8; 32]) -> Option<Door> {
-        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.get(hash).filter(|(_, at)| at.elapsed() < DOOR_TRUSTED_FOR).map(|(d, _)| d.clone())
+        self.doors.forget();
     }
 }
 
@@ -200,9 +195,10 @@ pub async fn greet(app: web::Data<App>, token: web::Path<String>) -> Result<Http
 async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
     let hash = secrets::hash(token);
     let now = app.clock().now();
-    if let Some(door) = app.intake().known_door(&hash).filter(|door| door.is_open(now)) {
+    if let Some(door) = app.intake().doors.get(&hash).filter(|door| door.is_open(now)) {
         return Ok(door);
     }
+    let began = Instant::now();
     let found = app.blocking(move |app| {
         let none = || Problem::not_found("webhook URL");
         let (site, ends_at) = app.store().read(|conn| {
@@ -213,8 +209,7 @@ async fn door(app: &web::Data<App>, token: &str) -> Result<Door, Problem> {
         Ok(Door { site_id: site.id, ends_at, expected })
     });
     let door = found.await?;
-    let mut doors = app.intake().doors.lock().unwrap_or_else(PoisonError::into_inner);
-    doors.insert(hash, (door.clone(), Instant::now()));
+    app.intake().doors.put(hash, door.clone(), began);
     Ok(door)
 }
 

@@ -35,7 +35,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         name: site.name.clone(),
         kartra_time_zone: site.kartra_time_zone.name(),
         enabled: site.enabled,
-        webhook_url: webhook_url(conn, app.sealer(), app.base_url(), &site.id)?,
+        webhook_url: Some(webhook_url(conn, app.sealer(), app.base_url(), &site.id)?),
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
         connection: connection(conn, site, app.clock().now())?,
@@ -57,7 +57,8 @@ pub async fn list(
                 Some(only) => sites::get(conn, only)?.into_iter().collect(),
                 None => sites::list(conn, before, asked)?,
             };
-            sites.iter().map(|site| view(conn, app, site)).collect::<Stored<Vec<_>>>()
+            let shown = |site| Ok(view(conn, app, site)?.seen_with(auth.caller.scope));
+            sites.iter().map(shown).collect::<Stored<Vec<_>>>()
         })?)
     });
     Ok(answer::page(&page, found.await?, |site| {
@@ -68,17 +69,16 @@ pub async fn list(
 /// `GET /sites/{site}`
 pub async fn get(
     app: web::Data<App>,
-    _: Auth<Read>,
+    auth: Auth<Read>,
     request: HttpRequest,
     id: web::Path<String>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let found = app.blocking(move |app| {
-        let found = app.store().read(|conn| match sites::get(conn, &id)? {
-            Some(site) => view(conn, app, &site).map(Some),
-            None => Ok(None),
-        })?;
-        found.ok_or_else(|| Problem::not_found("site"))
+        app.store().read(|conn| {
+            let site = sites::get(conn, &id)?.ok_or_else(|| Problem::not_found("site"))?;
+            Ok(view(conn, app, &site)?.seen_with(auth.caller.scope))
+        })
     });
     Ok(answer::thing(&request, &found.await?))
 }

@@ -76,7 +76,7 @@ pub struct Simulate {
     /// result by its own policy and mappings: exit 1 on a difference
     #[arg(long)]
     check: bool,
-    /// The file of an API key with the scope `read`, for --check; without it, the variable `LATCHKEY_KEY`
+    /// The file of an API key with the scope `manage`, for --check; without it, the variable `LATCHKEY_KEY`
     #[arg(long, value_name = "FILE", requires = "check")]
     key_file: Option<PathBuf>,
     /// Seconds that --check waits for the site to apply everything

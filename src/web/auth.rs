@@ -3,6 +3,7 @@
 //! Absences that tests check: no route without a scope; a key that is bound to a site finds nothing
 //! of another one, not even that it exists.
 
+use super::lately::Lately;
 use super::problem::Problem;
 use crate::app::App;
 use crate::core::Instant;
@@ -15,10 +16,9 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use chrono::TimeDelta;
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{self, Duration};
 
 pub use super::needs::{Admin, Manage, Needs, Read, Support};
@@ -26,8 +26,6 @@ pub use super::needs::{Admin, Manage, Needs, Read, Support};
 /// How long a key that was looked up is taken to be what it was: a revoked key is refused within
 /// this time everywhere.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// How many keys are remembered; past that, all are forgotten and looked up again.
-const REMEMBERED_MAX: usize = 10_000;
 /// How far behind the last use of a key may be: a write for every request would cost more than the
 /// requests.
 const LAST_USE_BEHIND_MAX: TimeDelta = TimeDelta::minutes(1);
@@ -68,34 +66,13 @@ pub struct Auth<N: Needs> {
     needs: PhantomData<N>,
 }
 
-/// The keys that were looked up lately.
-#[derive(Default)]
-pub struct Remembered(Mutex<HashMap<[u8; 32], LookedUp>>);
+/// The keys that were looked up lately, by their hash.
+pub type Remembered = Lately<Arc<Caller>>;
 
-struct LookedUp {
-    caller: Arc<Caller>,
-    at: time::Instant,
-}
-
-impl Remembered {
-    fn get(&self, hash: &[u8; 32]) -> Option<Arc<Caller>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = known.get(hash).filter(|known| known.at.elapsed() < TRUSTED_FOR);
-        fresh.map(|known| Arc::clone(&known.caller))
-    }
-
-    fn put(&self, hash: [u8; 32], caller: Arc<Caller>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED_MAX {
-            known.clear();
-        }
-        known.insert(hash, LookedUp { caller, at: time::Instant::now() });
-    }
-
-    /// Forgets every key, after one has been revoked.
-    pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
+/// None yet.
+#[must_use]
+pub fn remembered() -> Remembered {
+    Lately::trusted_for(TRUSTED_FOR)
 }
 
 impl<N: Needs> FromRequest for Auth<N> {
@@ -177,6 +154,7 @@ fn look_up(app: &App, hash: [u8; 32], now: Instant) -> Result<Arc<Caller>, Probl
             "This key is not known. Keys are made with `latchkey keys create` or by an admin key.",
         )
     };
+    let began = time::Instant::now();
     let key = app.store().read(|conn| keys::by_hash(conn, &hash))?.ok_or_else(unknown)?;
     let caller = Arc::new(Caller::of(&key).ok_or_else(unknown)?);
     let behind = (now - LAST_USE_BEHIND_MAX).naive_utc();
@@ -186,6 +164,6 @@ fn look_up(app: &App, hash: [u8; 32], now: Instant) -> Result<Arc<Caller>, Probl
         // Whoever may come in may come in while nothing can be written, too.
         tracing::warn!(key_id = key.id, %error, "the last use of a key could not be noted");
     }
-    app.remembered_keys().put(hash, Arc::clone(&caller));
+    app.remembered_keys().put(hash, Arc::clone(&caller), began);
     Ok(caller)
 }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod auth;
 pub mod extract;
 pub mod health;
+pub mod lately;
 pub mod metrics;
 pub mod needs;
 pub mod problem;

@@ -4,6 +4,7 @@ use crate::api::connection::Connection;
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
 use crate::core::policy::Policy;
+use crate::core::scope::Scope;
 use crate::web::answer::Resource;
 use crate::web::extract::{self, Object};
 use crate::web::shapes::{Filled, Name, Slug, TimeZone, Uri};
@@ -27,9 +28,10 @@ pub(in crate::api) struct SiteView {
     pub kartra_time_zone: &'static str,
     /// Whether webhooks are applied; a disabled site stores them until it is enabled.
     pub enabled: bool,
-    /// The URL to paste into Kartra.
-    #[schemars(with = "Uri")]
-    pub webhook_url: String,
+    /// The URL to paste into Kartra; null for a key without the scope `manage`, as whoever has the URL
+    /// can post to it.
+    #[schemars(with = "Option<Uri>")]
+    pub webhook_url: Option<String>,
     /// Whether an IPN has to carry a secret.
     pub ipn_secret_set: bool,
     /// What the site sets of the policy; the rest are the defaults.
@@ -38,6 +40,14 @@ pub(in crate::api) struct SiteView {
     pub connection: Connection,
     /// When it was made.
     pub created_at: Instant,
+}
+
+impl SiteView {
+    /// As a key with this scope sees it.
+    pub(super) fn seen_with(mut self, scope: Scope) -> Self {
+        self.webhook_url = self.webhook_url.filter(|_| scope >= Scope::Manage);
+        self
+    }
 }
 
 impl Resource for SiteView {

@@ -34,7 +34,7 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// So often it is looked whether everything has been applied.
 const LOOKED_EVERY: Duration = Duration::from_millis(200);
 
-const HOW_TO_MAKE_ONE: &str = "`latchkey keys create --name simulate --scope read` makes one";
+const HOW_TO_MAKE_ONE: &str = "`latchkey keys create --name simulate --scope manage` makes one";
 
 /// An API key. It is in no log and in no list of processes.
 #[derive(Clone)]
@@ -89,7 +89,8 @@ pub struct Site {
 #[derive(Debug, Deserialize)]
 struct Shown {
     id: String,
-    webhook_url: String,
+    /// Only a key with the scope `manage` is shown it.
+    webhook_url: Option<String>,
     kartra_time_zone: Tz,
     enabled: bool,
     ipn_secret_set: bool,
@@ -125,8 +126,11 @@ impl Site {
         )?;
         let mut site = Self { client, api, key, id: String::new() };
         let sites: Vec<Shown> = site.list(&["sites"]).await?;
+        if sites.iter().any(|shown| shown.webhook_url.is_none()) {
+            bail!("{} shows no webhook URL to this key: {HOW_TO_MAKE_ONE}", site.origin());
+        }
         let is_it = |shown: &Shown| {
-            let shown = Url::parse(&shown.webhook_url).ok();
+            let shown = shown.webhook_url.as_deref().and_then(|url| Url::parse(url).ok());
             shown.as_ref().and_then(api_and_token).is_some_and(|(_, shown)| shown == token)
         };
         let found = sites.into_iter().find(is_it).with_context(|| {

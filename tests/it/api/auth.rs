@@ -48,10 +48,12 @@ on_both_databases! {
 
     fn a_read_key_writes_nothing_on_any_route(app: &TestApp) {
         let key = key_with(app, "read");
+        let hook = app.hook();
         for (method, path) in every_route() {
             let asks_only = method == "GET" || path.ends_with("/access/check");
             let reply = ask(app, method, &path, &key);
             assert_eq!(reply.status == 403, !asks_only || path.contains("/keys"), "{method} {path}");
+            assert!(!reply.text.contains(&hook), "whoever has the URL can post: {method} {path}");
         }
         gold(app);
         next_good_webhook_is_applied(app);

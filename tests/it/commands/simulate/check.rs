@@ -11,7 +11,7 @@ const SITE: &str = "/api/v1/sites/default";
 
 /// A key that may only read, in a file.
 fn key_file(home: &Home, more: &[&str]) -> String {
-    let create = ["keys", "create", "--name", "simulate", "--scope", "read"];
+    let create = ["keys", "create", "--name", "simulate", "--scope", "manage"];
     let made = home.run(&[&create, more].concat());
     assert_eq!(made.code, Some(0), "{made:?}");
     let path = home.path().join(format!("key{}", more.concat()));
@@ -260,7 +260,7 @@ fn what_keeps_from_comparing_is_said_before_anything_is_sent() {
         assert!(!ran.err.contains("lk_"), "no key is ever shown: {ran:?}");
         assert!(!ran.err.contains(&daemon.hook), "no webhook URL either: {ran:?}");
     };
-    let how = "`latchkey keys create --name simulate --scope read` makes one";
+    let how = "`latchkey keys create --name simulate --scope manage` makes one";
     refused(&url, &["--check"], 2, how);
     refused(&url, &["--check"], 2, "LATCHKEY_KEY");
     refused(&url, &["--check", "--key-file", &empty], 2, how);
