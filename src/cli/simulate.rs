@@ -4,6 +4,7 @@ mod bars;
 mod check;
 mod expect;
 mod host;
+mod pace;
 mod say;
 mod send;
 mod site;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -12,8 +12,9 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use super::pace::Pace;
 use crate::simulate::{Message, Order, Plan, message, order};
 
 /// An answer is waited for so long.
@@ -132,7 +133,6 @@ impl Run {
             let Some(message) = message(&self.plan, *place) else {
                 continue;
             };
-            self.pace.wait().await;
             let outcome = self.deliver(message, &mut tally.waited).await;
             if matches!(outcome, Outcome::Refused | Outcome::UnknownToken) {
                 self.stop.store(true, Ordering::Relaxed);
@@ -147,6 +147,7 @@ impl Run {
     async fn deliver(&self, message: Message, waited: &mut u64) -> Outcome {
         let body: Arc<[u8]> = message.body.into();
         for _ in 0..WAITS_MAX {
+            self.pace.wait().await;
             let request = self
                 .client
                 .post(self.to.clone())
@@ -245,27 +246,6 @@ impl Tally {
             "lost": self.lost,
             "seconds": self.seconds,
         })
-    }
-}
-
-/// Keeps to a rate, over all connections.
-#[derive(Debug)]
-struct Pace {
-    started: Instant,
-    rate: Option<f64>,
-    turn: AtomicU32,
-}
-
-impl Pace {
-    fn new(rate: Option<f64>) -> Self {
-        Self { started: Instant::now(), rate, turn: AtomicU32::new(0) }
-    }
-
-    async fn wait(&self) {
-        let Some(rate) = self.rate else { return };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let due = Duration::try_from_secs_f64(f64::from(turn) / rate).unwrap_or_default();
-        sleep_until(self.started + due).await;
     }
 }
 
