@@ -41,8 +41,8 @@ pub struct Connection {
     /// Which of Kartra's feeds were ever seen.
     #[schemars(with = "Vec<Feed>")]
     feeds_seen: Vec<&'static str>,
-    /// The one thing to do next, in words.
-    next_step: &'static str,
+    /// What to do next, in words: the most useful thing first.
+    next_step: String,
 }
 
 /// Whether Kartra talks to a site, in a word.
@@ -94,27 +94,26 @@ fn is_silent(conn: &mut Conn, site_id: &str, last: Instant, now: Instant) -> Sto
     Ok(longest.is_none_or(|longest| now - last > longest * TIMES_USUAL))
 }
 
-/// The most useful thing to do: first whatever keeps all webhooks out, then who paid and has nothing,
-/// then what is said and not believed, then what is never said.
+/// What to do: first whatever keeps all webhooks out, or who paid and has nothing, or what is said and
+/// not believed; then, in any case, what is never said.
 fn next_step(
     conn: &mut Conn,
     site_id: &str,
     state: State,
     feeds_seen: &[&str],
     now: Instant,
-) -> Stored<&'static str> {
-    Ok(match state {
-        State::Disabled => ENABLE,
-        State::WaitingForFirstWebhook => PASTE,
-        State::Silent => LOOK,
-        State::Receiving if connection::holds(conn, site_id, now)? => MAP,
-        State::Receiving if connection::has_rejected(conn, site_id)? => CHECK_SECRET,
-        State::Receiving
-            if !feeds_seen.contains(&Feed::Ipn.as_str())
-                && connection::has_subscriptions(conn, site_id)? =>
-        {
-            ADD_IPN
-        }
-        State::Receiving => NOTHING,
-    })
+) -> Stored<String> {
+    let first = match state {
+        State::Disabled => Some(ENABLE),
+        State::WaitingForFirstWebhook => Some(PASTE),
+        State::Silent => Some(LOOK),
+        State::Receiving if connection::holds(conn, site_id, now)? => Some(MAP),
+        State::Receiving if connection::has_rejected(conn, site_id)? => Some(CHECK_SECRET),
+        State::Receiving => None,
+    };
+    // Whatever else there is to do: what nobody says is missed by nobody.
+    let lacks_ipn =
+        !feeds_seen.contains(&Feed::Ipn.as_str()) && connection::has_subscriptions(conn, site_id)?;
+    let steps: Vec<&str> = first.into_iter().chain(lacks_ipn.then_some(ADD_IPN)).collect();
+    Ok(if steps.is_empty() { NOTHING.to_owned() } else { steps.join(" ") })
 }

@@ -79,7 +79,7 @@ impl From<Webhook> for WebhookView {
 pub struct List {
     /// Only webhooks with this status.
     status: Option<Status>,
-    /// A part of the address, or the id of a transaction or a product.
+    /// The whole address, or the id of the transaction, the product or the webhook.
     #[schemars(with = "Option<Text>")]
     q: Option<String>,
     limit: Option<i64>,

@@ -24,8 +24,8 @@ pub fn last_by(conn: &mut Conn, site_id: &str, feed: &str) -> Result<Option<Inst
     Ok(last.map(|at| at.and_utc()))
 }
 
-/// The longest pause between two webhooks that a site received from an instant on; `None` where no
-/// pause is longer than `least`.
+/// The longest pause that a webhook has ended which a site received from an instant on, also where it
+/// began before; `None` where no such pause is longer than `least`.
 ///
 /// The log is walked in strides of `least`, so the steps are bounded by the time, not by the rows:
 /// of any two strides one gets further than `least`.
@@ -38,7 +38,11 @@ pub fn longest_gap(
 ) -> Result<Option<TimeDelta>> {
     let mut longest = None;
     let just_before = stored(from) - TimeDelta::microseconds(1);
-    let mut here = first_after(conn, site_id, feeds, just_before)?;
+    let mut here =
+        match last_within(conn, site_id, feeds, stored(Instant::UNIX_EPOCH), just_before)? {
+            None => first_after(conn, site_id, feeds, just_before)?,
+            before => before,
+        };
     while let Some(at) = here {
         here = last_within(conn, site_id, feeds, at, at + least)?;
         if here.is_none() {
