@@ -1,5 +1,6 @@
 //! The real binary, command by command.
 
+mod keys;
 mod quiet;
 mod rebuild;
 mod serve;
