@@ -28,7 +28,7 @@ mod recomputes;
 mod sites;
 mod sites_deleted;
 mod stream;
-mod sweep;
+pub mod sweep;
 mod webhooks;
 
 use crate::support::{Database, Reply, TestApp};

@@ -1,6 +1,7 @@
 //! Names and texts by Prometheus' conventions, and a bound on how many series there are.
 
 use super::{scraped_anew, series, stands};
+use crate::api::sweep::every_route;
 use crate::on_both_databases;
 use crate::support::{ADMIN_KEY, Ipn, TestApp};
 use serde_json::json;
@@ -105,12 +106,18 @@ on_both_databases! {
             let made = app.post("/api/v1/sites", &json!({ "id": format!("site-{number}") }));
             assert_eq!(made.status, 201, "{made:?}");
             if number == 49 {
+                // As many as there can ever be: every route asked well and badly, every site with its own.
+                busy(app);
+                odd_requests(app);
+                for (method, path) in every_route() {
+                    app.request(method, &path, |request| request.bearer_auth(ADMIN_KEY));
+                    app.request(method, &path, |request| request.bearer_auth("lk_wrong"));
+                }
                 let fifty = scraped_anew(app);
                 assert!(fifty.contains_key("latchkey_site_webhooks_pending{site=\"site-49\"}"));
+                assert!(fifty.len() <= SERIES_MAX, "{} series", fifty.len());
             }
         }
-        busy(app);
-        odd_requests(app);
         let now = scraped_anew(app);
         stands(&now, "latchkey_sites", 100.0);
         assert!(!now.keys().any(|series| series.contains("site=")), "only totals past fifty sites");
