@@ -1,8 +1,9 @@
 //! `latchkey serve`: the daemon.
 
-use crate::app::{self, Options, Running};
+use crate::app::{self, App, Options, Running};
 use crate::first_start::{DEFAULT_SITE, webhook_url};
 use crate::settings::Settings;
+use crate::store::{StoreError, sites};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -47,10 +48,10 @@ impl Serve {
 fn greet(running: &Running) -> anyhow::Result<()> {
     let app = &running.app;
     let base = app.base_url();
-    let url = app.store().read(|conn| webhook_url(conn, app.sealer(), base, DEFAULT_SITE))?;
+    let where_to_paste = where_to_paste(app)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "Latchkey runs at {base}/ (API under {base}/api/v1)")?;
-    writeln!(out, "Webhook URL to paste into Kartra: {url}")?;
+    writeln!(out, "{where_to_paste}")?;
     if is_loopback(base) {
         writeln!(
             out,
@@ -68,6 +69,24 @@ fn greet(running: &Running) -> anyhow::Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// The line with the URL to paste into Kartra: that of the default site, where it is there, else of the
+/// first one that is; without any site, what to do about it.
+fn where_to_paste(app: &App) -> anyhow::Result<String> {
+    let base = app.base_url();
+    Ok(app.store().read(|conn| {
+        let sites = sites::ids(conn)?;
+        let default = sites.iter().find(|id| *id == DEFAULT_SITE);
+        let Some(site) = default.or(sites.first()) else {
+            let make = format!("POST {base}/api/v1/sites {{\"id\": \"{DEFAULT_SITE}\"}}");
+            return Ok::<_, StoreError>(format!("There is no site: make one with {make}"));
+        };
+        let url = webhook_url(conn, app.sealer(), base, site)?;
+        let of_site =
+            if default.is_some() { String::new() } else { format!(" of the site {site}") };
+        Ok(format!("Webhook URL{of_site} to paste into Kartra: {url}"))
+    })?)
 }
 
 fn is_loopback(base: &str) -> bool {

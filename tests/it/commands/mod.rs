@@ -4,6 +4,7 @@ mod keys;
 mod quiet;
 mod rebuild;
 mod serve;
+mod serve_anyway;
 mod simulate;
 mod wrong;
 

@@ -167,12 +167,12 @@ impl Home {
             })
         };
         let base = between(&next(), "Latchkey runs at ", "/ (API").to_owned();
-        let url = between(&next(), "Webhook URL to paste into Kartra: ", "").to_owned();
-        let hook = url[base.len()..].to_owned();
+        let greeting = next();
+        let hook = greeting.split_once(&base).map(|(_, path)| path.to_owned()).unwrap_or_default();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = super::client();
-        Daemon { child, base, hook, errors, runtime, client }
+        Daemon { child, base, greeting, hook, errors, runtime, client }
     }
 
     fn next_log(&self) -> (usize, PathBuf) {
@@ -217,7 +217,9 @@ pub struct Daemon {
     pub child: Child,
     /// Where it listens.
     pub base: String,
-    /// The path of the default site's webhook URL.
+    /// What it said of the URL to paste into Kartra.
+    pub greeting: String,
+    /// The path of the webhook URL that it showed.
     pub hook: String,
     errors: PathBuf,
     /// What requests run on; a test may run its own tasks here.
