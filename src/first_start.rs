@@ -45,7 +45,8 @@ pub fn sealer(settings: &Settings) -> anyhow::Result<Sealer> {
     Sealer::from_base64(&key).with_context(|| format!("in {}", file.display()))
 }
 
-/// Makes the default site and the first admin key where there are none yet.
+/// Makes the default site and the first admin key where there are none yet. Whoever deleted their only
+/// site wants none: as long as its rows are still being removed, this is no first start.
 pub fn make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>> {
     // Another process that starts at this moment may be faster: then the second look finds its work.
     try_to_make(flow, settings).or_else(|_| try_to_make(flow, settings))
@@ -55,7 +56,7 @@ fn try_to_make(flow: &Flow, settings: &Settings) -> anyhow::Result<Option<Made>>
     let now = flow.clock().now();
     let key = secrets::new_api_key()?;
     let new = flow.store().write(|conn| {
-        if sites::list(conn, None, 1)?.is_empty() {
+        if !sites::was_any(conn)? {
             make_site(conn, flow.sealer(), &new_site(DEFAULT_SITE, "Default site", now))?;
         }
         if keys::any(conn)? {

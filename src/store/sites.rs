@@ -193,6 +193,11 @@ pub fn ids(conn: &mut Conn) -> Result<Vec<String>> {
     Ok(standing().select(sites::id).order(sites::id).load(conn)?)
 }
 
+/// Whether there is a site, be it one that has been deleted and whose rows are still being removed.
+pub fn was_any(conn: &mut Conn) -> Result<bool> {
+    Ok(sites::table.select(sites::id).first::<String>(conn).optional()?.is_some())
+}
+
 /// The ids of all enabled sites.
 pub fn enabled(conn: &mut Conn) -> Result<Vec<String>> {
     let ids = sites::table.filter(sites::enabled.eq(true)).select(sites::id).order(sites::id);

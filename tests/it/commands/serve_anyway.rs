@@ -29,4 +29,21 @@ on_each! {
         shows_the_url_of(&again, "other", "Webhook URL of the site other to paste into Kartra");
         again.stop();
     }
+
+    fn a_daemon_whose_only_site_was_deleted_starts_without_one_and_says_how_to_make_one(home: &mut Home) {
+        let daemon = home.serve();
+        delete(&daemon, "default");
+        daemon.stop();
+        // However long the start takes, its rows are still there.
+        home.sql("UPDATE sites SET deleted_at = '2999-01-01 00:00:00'");
+        let again = home.serve();
+        let make = format!("POST {}/api/v1/sites {{\"id\": \"default\"}}", again.base);
+        assert_eq!(again.greeting, format!("There is no site: make one with {make}"));
+        assert_eq!(again.all("/api/v1/sites").len(), 0);
+        again.make("/api/v1/sites", &json!({"id": "next"}));
+        again.stop();
+        let third = home.serve();
+        shows_the_url_of(&third, "next", "Webhook URL of the site next to paste into Kartra");
+        third.stop();
+    }
 }
