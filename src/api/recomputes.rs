@@ -19,8 +19,8 @@ pub async fn get(
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
-    let found =
-        app.blocking(move |app| Ok(app.store().read(|conn| recomputes::get(conn, &site, &id))?));
+    let look = move |app: &App| app.look(&site, |conn, _| Ok(recomputes::get(conn, &site, &id)?));
+    let found = app.blocking(look);
     let recompute = found.await?.ok_or_else(|| Problem::not_found("recompute"))?;
     Ok(answer::thing(&request, &RecomputeView::from(&recompute)))
 }

@@ -17,7 +17,9 @@ on_both_databases! {
 
     fn a_deleted_site_is_gone_for_everybody_with_all_that_belongs_to_it(app: &TestApp) {
         assert_eq!(app.post("/api/v1/sites", &json!({ "id": "other" })).status, 201);
-        gold(app);
+        let made = gold(app);
+        let recompute = format!("{SITE}/recomputes/{}", made["recompute"]["id"].as_str().expect("an id"));
+        assert_eq!(app.get(&recompute).status, 200);
         (1..=3).for_each(|number| {
             app.receives(sale(number, "dana@x.example").json());
         });
@@ -30,6 +32,7 @@ on_both_databases! {
         problem(&app.get(SITE), 404, "not-found");
         problem(&app.delete(&format!("{SITE}?confirm=default")), 404, "not-found");
         problem(&app.get(&format!("{SITE}/members")), 404, "not-found");
+        problem(&app.get(&recompute), 404, "not-found");
         problem(&app.post_raw(&hook, sale(4, "dana@x.example").json()), 404, "not-found");
         let with_key = app.request("GET", "/api/v1/sites/other", |ask| ask.bearer_auth(&key));
         problem(&with_key, 401, "unauthorized");
