@@ -8,6 +8,7 @@ use crate::core::grant::Reason;
 use crate::store::changes::{self, Change};
 use crate::store::conn::Conn;
 use crate::store::disposal;
+use crate::store::sites::Site;
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Page, Position, Query};
 use crate::web::problem::Problem;
@@ -123,7 +124,8 @@ pub async fn list(
         return stream::open(&app, auth, &request, site.into_inner(), after).await;
     }
     let asked = limit + 1;
-    let found = app.blocking(move |app| app.look(&site, |conn, _| read(conn, &site, after, asked)));
+    let found = app
+        .blocking(move |app| app.look(&site, |conn, bench| read(conn, &bench.site, after, asked)));
     let mut views = found.await?;
     let more = i64::try_from(views.len()).is_ok_and(|count| count > limit);
     views.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -132,19 +134,26 @@ pub async fn list(
 }
 
 /// Changes after a position; without one, from the oldest that is kept. What was read and has aged
-/// out since is no gap: whoever has read up to there has missed nothing.
+/// out since is no gap: whoever has read up to there has missed nothing. Whoever has read further than
+/// the feed goes has read another one: the site was made anew, or the database is an older copy.
 pub(super) fn read(
     conn: &mut Conn,
-    site: &str,
+    site: &Site,
     after: Option<i64>,
     limit: i64,
 ) -> Result<Vec<ChangeView>, Problem> {
-    let floor = disposal::feed_floor(conn, site)?;
+    let (floor, last) = (disposal::feed_floor(conn, &site.id)?, site.feed_position);
     if after.is_some_and(|after| after < floor) {
         return Err(Problem::gone(format!(
             "What came after that has aged out. Read the members anew, then go on from {floor}."
         )));
     }
-    let found = changes::after(conn, site, after.unwrap_or(floor), limit)?;
+    if after.is_some_and(|after| after > last) {
+        return Err(Problem::gone(format!(
+            "This feed has never been that far: the site was made anew, or its database restored. \
+             Read the members anew, then go on from {last}."
+        )));
+    }
+    let found = changes::after(conn, &site.id, after.unwrap_or(floor), limit)?;
     Ok(found.into_iter().map(ChangeView::from).collect())
 }

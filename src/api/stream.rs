@@ -117,8 +117,9 @@ impl Reader {
 
     async fn look(&self) -> Result<Vec<ChangeView>, Problem> {
         let (site, after) = (self.site.clone(), self.after);
-        let look =
-            move |app: &App| app.look(&site, |conn, _| read(conn, &site, after, BATCH_CHANGES_MAX));
+        let look = move |app: &App| {
+            app.look(&site, |conn, bench| read(conn, &bench.site, after, BATCH_CHANGES_MAX))
+        };
         self.app.blocking(look).await
     }
 

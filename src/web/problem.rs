@@ -105,9 +105,9 @@ impl Problem {
         )
     }
 
-    /// 410: it was there, and has aged out.
+    /// 410: it was there, and has aged out or been replaced.
     pub fn gone(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GONE, "/problems/gone", "No longer kept", detail)
+        Self::new(StatusCode::GONE, "/problems/gone", "Not kept", detail)
     }
 
     /// 412: somebody else has changed it since.

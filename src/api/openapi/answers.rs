@@ -39,7 +39,7 @@ fn problems() -> Vec<(&'static str, &'static str, Problem)> {
         ),
         (
             "Gone",
-            "What comes after the position has aged out; `detail` says where to go on.",
+            "What comes after the position has aged out, or the feed has never been that far, as the site was made anew or its database restored; `detail` says where to go on.",
             Problem::gone(
                 "What came after that has aged out. Read the members anew, then go on from 17.",
             ),

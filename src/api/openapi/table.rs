@@ -10,7 +10,8 @@ use crate::api::{
 use actix_web::Handler;
 
 /// How the feed is read.
-const STREAM: &str = "The cursor is the position of the last change that was read: it can be kept.\n\n\
+const STREAM: &str = "The cursor is the position of the last change that was read: it can be kept. \
+    410 says that the feed cannot be read on from there, and where to go on.\n\n\
     With `Accept: text/event-stream` the answer goes on as Server-Sent Events: each is a `change` whose data is such \
     a change and whose id is its position, with a comment now and then while there is none. Whoever comes back with \
     `Last-Event-ID` misses nothing and gets nothing twice.";
