@@ -50,7 +50,8 @@ fn reason(generator: &mut SchemaGenerator) -> Schema {
 pub(super) struct ChangeView {
     /// The site's position: each change is one higher than the one before.
     pub(super) id: i64,
-    /// When it was recorded.
+    /// When access took this step. An end is dated at its own instant, however late it was recorded: a
+    /// later change may have an earlier date.
     at: Instant,
     /// The member's address at that time.
     email: String,

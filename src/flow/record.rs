@@ -145,6 +145,7 @@ fn change(
         cause_kind: cause.kind.to_owned(),
         cause_id: cause.id.clone(),
         reason: reason(d, answer).to_owned(),
+        recorded_at: Some(bench.now().naive_utc()),
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Bench {
     pub book: Arc<RuleBook>,
     /// The instant at which everything is answered.
     pub at: Instant,
+    /// When the bench was set up: the instant at which everything is recorded.
+    now: Instant,
     /// Whether this transaction leaves work to whoever takes it.
     work_made: Cell<bool>,
 }
@@ -76,7 +78,12 @@ pub struct Bench {
 impl Bench {
     /// A site that has been read just now.
     pub(super) fn new(site: Site, book: Arc<RuleBook>, at: Instant) -> Self {
-        Self { site, book, at, work_made: Cell::default() }
+        Self { site, book, at, now: at, work_made: Cell::default() }
+    }
+
+    /// The instant at which everything is recorded, whichever it is answered at.
+    pub(super) fn now(&self) -> Instant {
+        self.now
     }
 
     /// Notes that this transaction leaves work to whoever takes it: once it is committed, the other

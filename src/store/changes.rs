@@ -14,7 +14,7 @@ pub struct Change {
     pub site_id: String,
     /// Its position in the site's feed.
     pub position: i64,
-    /// When it was recorded.
+    /// When access took this step: that of an end is its own instant, however late it was recorded.
     pub at: NaiveDateTime,
     /// The member.
     pub member_id: String,
@@ -32,6 +32,8 @@ pub struct Change {
     pub cause_id: String,
     /// The reason code.
     pub reason: String,
+    /// When it was recorded; `None` for what was recorded before this was noted: then `at` counts.
+    pub recorded_at: Option<NaiveDateTime>,
 }
 
 /// Appends to the feed.

@@ -75,26 +75,32 @@ pub fn feed_floor(conn: &mut Conn, site_id: &str) -> Result<i64> {
     Ok(floor.unwrap_or(0))
 }
 
-/// The sites whose oldest change is from before an instant.
+/// The sites whose oldest change was recorded before an instant. One look by the key of the feed for each
+/// site.
 pub fn sites_with_aged_feed(conn: &mut Conn, cutoff: Instant) -> Result<Vec<String>> {
+    let cutoff = stored(cutoff);
+    let unnoted = changes::recorded_at.is_null().and(changes::at.lt(cutoff));
     let aged = changes::table
         .filter(changes::site_id.eq(sites::id))
         .filter(changes::position.eq(sites::feed_floor + 1))
-        .filter(changes::at.lt(stored(cutoff)));
+        .filter(changes::recorded_at.lt(cutoff).or(unnoted));
     let ids = sites::table.filter(sites::deleted_at.is_null()).filter(diesel::dsl::exists(aged));
     Ok(ids.select(sites::id).order(sites::id).load(conn)?)
 }
 
-/// Removes a batch of the changes from before an instant, oldest first, under the site's lock.
+/// Removes a batch of the changes that were recorded before an instant, oldest first, under the site's
+/// lock. What counts is not their date, which an end that fired late has in the past: whoever reads along
+/// would miss what was recorded a moment ago.
 pub fn age_feed(conn: &mut Conn, site_id: &str, cutoff: Instant) -> Result<()> {
-    let oldest: Vec<(i64, NaiveDateTime)> = changes::table
+    let oldest: Vec<(i64, NaiveDateTime, Option<NaiveDateTime>)> = changes::table
         .filter(changes::site_id.eq(site_id))
         .order(changes::position)
         .limit(BATCH_ROWS_MAX)
-        .select((changes::position, changes::at))
+        .select((changes::position, changes::at, changes::recorded_at))
         .load(conn)?;
-    let aged = oldest.into_iter().take_while(|(_, at)| *at < stored(cutoff)).last();
-    let Some((floor, _)) = aged else { return Ok(()) };
+    let aged = |at, recorded_at: Option<_>| recorded_at.unwrap_or(at) < stored(cutoff);
+    let aged = oldest.into_iter().take_while(|(_, at, recorded_at)| aged(*at, *recorded_at)).last();
+    let Some((floor, ..)) = aged else { return Ok(()) };
     let gone = changes::table.filter(changes::site_id.eq(site_id));
     diesel::delete(gone.filter(changes::position.le(floor))).execute(conn)?;
     diesel::update(sites::table.find(site_id)).set(sites::feed_floor.eq(floor)).execute(conn)?;

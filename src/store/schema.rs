@@ -161,6 +161,7 @@ diesel::table! {
         cause_kind -> Text,
         cause_id -> Text,
         reason -> Text,
+        recorded_at -> Nullable<Timestamp>,
     }
 }
 

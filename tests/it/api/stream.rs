@@ -5,6 +5,8 @@ use super::{SITE, applied, each, gold, items, problem, raw, with_settings};
 use crate::on_both_databases;
 use crate::support::{ADMIN_KEY, Database, Listener, TestApp};
 use chrono::TimeDelta;
+use diesel::connection::SimpleConnection;
+use latchkey::store::StoreError;
 use serde_json::json;
 
 /// A listener to the feed of the default site.
@@ -83,6 +85,50 @@ fn a_silent_stream_says_that_it_lives_and_a_stop_ends_it() {
     assert_eq!(listener.until(": "), "still here");
     drop(app);
     listener.hears_the_end();
+}
+
+/// An end is dated at its own instant, and kept from when it was recorded: whoever read along all the time
+/// misses no end, however long the site was disabled.
+#[test]
+fn what_was_recorded_a_moment_ago_has_not_aged_out_whatever_its_date() {
+    with_settings(&[("feed.kept_days", "30")], |app| {
+        gold(app);
+        let until = app.clock.now() + TimeDelta::days(5);
+        let grant = json!({ "level": "gold", "until": until });
+        let made = app.post(&format!("{SITE}/members/dana@x.example/grants"), &grant);
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(each(&app.changes(), "id"), ["1"]);
+        assert_eq!(app.patch(SITE, &json!({ "enabled": false })).status, 200);
+        let enabled_at = app.clock.now() + TimeDelta::days(60);
+        app.at(enabled_at);
+        assert_eq!(app.patch(SITE, &json!({ "enabled": true })).status, 200);
+        app.drain();
+        app.at(enabled_at + TimeDelta::minutes(2));
+        let missed = items(&app.get(&format!("{SITE}/changes?after=1")));
+        assert_eq!(each(&missed, "what"), ["revoked"]);
+        assert_eq!(missed[0]["at"], "2026-01-06T00:00:00Z", "dated at its own instant");
+        app.at(enabled_at + TimeDelta::days(30));
+        assert_eq!(each(&app.changes(), "id"), ["2"], "kept to the day");
+        app.at(enabled_at + TimeDelta::days(30) + TimeDelta::minutes(2));
+        problem(&app.get(&format!("{SITE}/changes?after=1")), 410, "gone");
+    });
+}
+
+/// What was recorded before it was noted when: its date counts.
+#[test]
+fn a_change_of_which_only_the_date_is_known_ages_by_it() {
+    with_settings(&[("feed.kept_days", "30")], |app| {
+        gold(app);
+        buys(app, 1);
+        buys(app, 2);
+        let forget = "UPDATE changes SET recorded_at = NULL";
+        let done = app.app.store().write(|conn| Ok::<_, StoreError>(conn.batch_execute(forget)?));
+        done.expect("forgotten");
+        app.at(app.clock.now() + TimeDelta::days(30));
+        assert_eq!(app.changes().len(), 2, "kept to the day");
+        app.at(app.clock.now() + TimeDelta::minutes(2));
+        problem(&app.get(&format!("{SITE}/changes?after=1")), 410, "gone");
+    });
 }
 
 #[test]
