@@ -55,9 +55,26 @@ pub fn is_being_removed(conn: &mut Conn, site_id: &str) -> Result<bool> {
     Ok(deleted.select(sites::id).first::<String>(conn).optional()?.is_some())
 }
 
+/// Takes a deleted site for the rest of the transaction, unless somebody else has it; answers whether
+/// it is to be had. As with [`super::sites::lock`], rows that refer to it may come meanwhile.
+fn take_deleted(conn: &mut Conn, site_id: &str) -> Result<bool> {
+    let deleted = sites::table.find(site_id).filter(sites::deleted_at.is_not_null());
+    let deleted = deleted.select(sites::id);
+    let taken: Option<String> = match conn {
+        Conn::Postgres(c) => deleted.for_no_key_update().skip_locked().first(c).optional()?,
+        Conn::Sqlite(c) => deleted.first(c).optional()?,
+    };
+    Ok(taken.is_some())
+}
+
 /// Removes a batch of a deleted site's rows; when there are none left, the site itself, if it was
-/// deleted before an instant. Answers whether anything was removed.
+/// deleted before an instant. Answers whether anything was removed: nothing is, while another process
+/// is at it. Of two at once the second would wait for the first and find the rows of its batch gone,
+/// as if a table were empty, and would remove all that is left together with the site.
 pub fn remove_batch(conn: &mut Conn, site_id: &str, before: Instant) -> Result<bool> {
+    if !take_deleted(conn, site_id)? {
+        return Ok(false);
+    }
     for (table, key) in TABLES {
         let batch = format!("SELECT {key} FROM {table} WHERE site_id = $1 LIMIT {BATCH_ROWS_MAX}");
         let delete = format!("DELETE FROM {table} WHERE site_id = $1 AND ({key}) IN ({batch})");

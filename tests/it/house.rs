@@ -92,8 +92,9 @@ const NOT_IN_CORE: [&str; 18] = [
 
 /// How many statements name a backend, file by file: each is one that diesel cannot say for both.
 /// `store/conn.rs`, which makes the two into one, is left out.
-const BACKEND_ARMS: [(&str, usize); 11] = [
+const BACKEND_ARMS: [(&str, usize); 12] = [
     ("store/changes.rs", 1),
+    ("store/disposal.rs", 2),
     ("store/events.rs", 2),
     ("store/members.rs", 3),
     ("store/migrate.rs", 2),

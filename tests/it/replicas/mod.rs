@@ -10,6 +10,7 @@ mod lease;
 mod load;
 mod notice;
 mod reader;
+mod remove;
 mod survive;
 mod together;
 mod told;
