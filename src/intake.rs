@@ -5,7 +5,7 @@
 //! while one group commits, the next one gathers.
 //!
 //! Absences that tests check: nothing is answered 200 before its commit; no secret is stored in
-//! clear; the queue never grows past its limit.
+//! clear; the queue never grows past its limit; no webhook keeps another from being stored.
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::flow::{Flow, Moved};
 use crate::metrics::Refusal;
 use crate::secrets;
 use crate::store::webhooks::{NewWebhook, Status};
-use crate::store::{sites, webhooks};
+use crate::store::{StoreError, sites, webhooks};
 use crate::web::extract::read_body;
 use crate::web::lately::Lately;
 use crate::web::problem::Problem;
@@ -34,6 +34,9 @@ pub const WEBHOOK_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long a site that was looked up is taken to be what it was: its new IPN secret counts within
 /// this time in every process.
 const DOOR_TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// How long a group that could not be committed is tried in parts: those who sent it wait.
+const PARTS_TRIED_FOR: Duration = Duration::from_secs(10);
 
 /// How much intake holds and commits at once.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +113,7 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
         let (rows, done): (Vec<NewWebhook>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.row, waiting.done)).unzip();
         let stored = commit(flow, &rows);
-        for done in done {
+        for (done, stored) in done.into_iter().zip(stored) {
             // A sender that hung up has had its webhook stored all the same.
             let _ = done.send(stored);
         }
@@ -118,8 +121,32 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
     }
 }
 
-/// Commits one group; answers whether it is on disk. A panic ends one group, never the committer.
-fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
+/// Commits a group; answers of each webhook whether it is on disk. Where the group as a whole is refused,
+/// its halves are tried, and theirs, so that one webhook that cannot be stored (its site has just been
+/// removed) keeps no other from being stored.
+pub fn commit(flow: &Flow, rows: &[NewWebhook]) -> Vec<bool> {
+    commit_parts(flow, rows, Instant::now() + PARTS_TRIED_FOR)
+}
+
+fn commit_parts(flow: &Flow, rows: &[NewWebhook], until: Instant) -> Vec<bool> {
+    let Err(error) = commit_once(flow, rows) else { return vec![true; rows.len()] };
+    // The parts of a group have no better chance with a database that does not answer.
+    let hopeless = matches!(error, Some(StoreError::Unavailable(_))) || Instant::now() >= until;
+    let why = error.map_or_else(|| "a panic; see above".to_owned(), |error| error.to_string());
+    if rows.len() <= 1 || hopeless {
+        tracing::error!(error = why, webhooks = rows.len(), "webhooks could not be stored");
+        return vec![false; rows.len()];
+    }
+    tracing::warn!(error = why, webhooks = rows.len(), "webhooks are stored in smaller groups");
+    let (first, second) = rows.split_at(rows.len() / 2);
+    let mut stored = commit_parts(flow, first, until);
+    stored.extend(commit_parts(flow, second, until));
+    stored
+}
+
+/// Commits some webhooks in one transaction. A panic, which is an error of `None`, ends one attempt and
+/// never the committer.
+fn commit_once(flow: &Flow, rows: &[NewWebhook]) -> Result<(), Option<StoreError>> {
     // What cannot be read is work for nobody.
     let moved = Moved { work: rows.iter().any(|row| row.next_attempt_at.is_some()), feed: false };
     let write = || {
@@ -129,14 +156,9 @@ fn commit(flow: &Flow, rows: &[NewWebhook]) -> bool {
         })
     };
     let began = Instant::now();
-    let committed = catch_unwind(AssertUnwindSafe(write));
-    if matches!(committed, Ok(Ok(()))) {
-        flow.metrics().committed(rows.len(), began.elapsed());
-    }
-    if let Ok(Err(error)) = &committed {
-        tracing::error!(%error, webhooks = rows.len(), "webhooks could not be stored");
-    }
-    matches!(committed, Ok(Ok(())))
+    catch_unwind(AssertUnwindSafe(write)).map_err(|_| None)?.map_err(Some)?;
+    flow.metrics().committed(rows.len(), began.elapsed());
+    Ok(())
 }
 
 /// `POST /hooks/kartra/{token}`: stored and committed, whatever it says; applied afterwards.

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// How long after its deletion a site may still be known somewhere, with a webhook on its way: a row
-/// of a site that is gone would keep the whole group from being stored.
+/// of a site that is gone cannot be stored, and the group that it is in has to be taken apart.
 const DOORS_CLOSE_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 impl Flow {

@@ -12,6 +12,7 @@ mod grants;
 mod health;
 mod hooks;
 mod hooks_full;
+mod hooks_group;
 mod hooks_odd;
 mod hooks_raw;
 mod hooks_secret;
