@@ -14,7 +14,7 @@ pub struct Standing {
     pub site_id: String,
     /// Webhooks that wait to be applied.
     pub pending: i64,
-    /// How long the one that is due longest has waited, in whole seconds.
+    /// How long the one that has waited longest has, in whole seconds; what fails waits since its receipt.
     pub oldest_pending_seconds: i64,
     /// How late the earliest end is that is due and not applied, in whole seconds.
     pub timers_late_seconds: i64,
@@ -46,14 +46,17 @@ impl Gauges {
                 "latchkey_database_up",
                 "Whether the database could be asked: 1, or 0, and then what it says is missing.",
             )?,
-            sites: gauge("latchkey_sites", "How many sites there are.")?,
+            sites: gauge(
+                "latchkey_sites",
+                "How many sites there are, without those that are being removed.",
+            )?,
             pending: gauge(
                 "latchkey_webhooks_pending",
-                "Webhooks that wait to be applied, those of disabled sites included.",
+                "Webhooks that wait to be applied, also at disabled sites, at most 100000 counted of each site.",
             )?,
             oldest_pending: gauge(
                 "latchkey_oldest_pending_seconds",
-                "How long the webhook that is due longest has waited, in seconds, on any enabled site.",
+                "How long the oldest webhook that is not applied has waited at any enabled site, in seconds; one that fails, since its receipt.",
             )?,
             timers_late: gauge(
                 "latchkey_timers_late_seconds",
@@ -66,17 +69,17 @@ impl Gauges {
             )?,
             site_pending: gauges(
                 "latchkey_site_webhooks_pending",
-                "Webhooks of a site that wait to be applied; not told where sites are many.",
+                "Webhooks of a site that wait to be applied, at most 100000 counted; not told where sites are many.",
                 &["site"],
             )?,
             site_oldest_pending: gauges(
                 "latchkey_site_oldest_pending_seconds",
-                "How long the webhook of an enabled site that is due longest has waited, in seconds.",
+                "How long the oldest webhook of an enabled site that is not applied has waited, in seconds; one that fails, since its receipt.",
                 &["site"],
             )?,
             site_webhooks: gauges(
                 "latchkey_site_webhooks",
-                "Webhooks of a site with a status that needs somebody; not told where sites are many.",
+                "Webhooks of a site with a status that needs somebody, at most 100000 counted; not told where sites are many.",
                 &["site", "status"],
             )?,
         })

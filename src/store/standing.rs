@@ -26,7 +26,10 @@ pub struct Standing {
     pub pending: i64,
     /// When the first of them was or will be due.
     #[diesel(sql_type = Nullable<Timestamp>)]
-    pub pending_since: Option<NaiveDateTime>,
+    pub due_since: Option<NaiveDateTime>,
+    /// When the first of those that have failed was received: each failure moves when it is due.
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    pub failed_since: Option<NaiveDateTime>,
     /// When the earliest end was or will be due.
     #[diesel(sql_type = Nullable<Timestamp>)]
     pub next_end_at: Option<NaiveDateTime>,
@@ -47,7 +50,7 @@ pub struct Standing {
     pub failed: i64,
 }
 
-/// What waits at every site. Each number is read off an index, for each site alone.
+/// What waits at every site that is not deleted. Each number is read off an index, for each site alone.
 pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
     let with = |status: &str| {
         let of = format!("w.site_id = s.id AND w.status = '{status}'");
@@ -56,10 +59,13 @@ pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
     let query = format!(
         "SELECT s.id AS site_id, s.enabled AS enabled, {} AS pending, \
          (SELECT MIN(w.next_attempt_at) FROM webhooks w \
-          WHERE w.site_id = s.id AND w.next_attempt_at IS NOT NULL) AS pending_since, \
+          WHERE w.site_id = s.id AND w.next_attempt_at IS NOT NULL) AS due_since, \
+         (SELECT w.received_at FROM webhooks w \
+          WHERE w.site_id = s.id AND w.status = 'failed' ORDER BY w.id LIMIT 1) AS failed_since, \
          (SELECT MIN(m.next_change_at) FROM members m \
           WHERE m.site_id = s.id AND m.next_change_at IS NOT NULL) AS next_end_at, \
-         {}, {}, {}, {}, {} FROM sites s ORDER BY s.id",
+         {}, {}, {}, {}, {} FROM sites s \
+         WHERE s.deleted_at IS NULL ORDER BY s.id",
         counted("w.site_id = s.id AND w.next_attempt_at IS NOT NULL"),
         with("held"),
         with("unmatched"),
@@ -77,6 +83,13 @@ fn counted(of: &str) -> String {
 }
 
 impl Standing {
+    /// Since when the webhook waits that has waited longest; `None` where none does. What was asked to be
+    /// judged again waits from then on, and what fails has waited since its receipt.
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<NaiveDateTime> {
+        self.due_since.into_iter().chain(self.failed_since).min()
+    }
+
     /// How many whole seconds something that was due at an instant is late; 0 where nothing is
     /// worked on anyway.
     pub fn late(&self, due_at: Option<NaiveDateTime>, now: Instant) -> i64 {

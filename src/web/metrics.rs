@@ -58,7 +58,7 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 fn shown(site: standing::Standing, now: Instant) -> Standing {
     Standing {
         pending: site.pending,
-        oldest_pending_seconds: site.late(site.pending_since, now),
+        oldest_pending_seconds: site.late(site.waiting_since(), now),
         timers_late_seconds: site.late(site.next_end_at, now),
         webhooks: vec![
             ("held", site.held),

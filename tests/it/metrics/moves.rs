@@ -99,6 +99,42 @@ on_both_databases! {
         stands(&scraped_anew(app), &of_status("failed"), 0.0);
     }
 
+    fn what_keeps_failing_has_waited_since_it_was_received(app: &TestApp) {
+        let hook = app.hook();
+        let received_at = app.clock.now();
+        sql(app, "ALTER TABLE purchases RENAME TO hidden");
+        app.post_raw(&hook, sale(1).body());
+        app.post_raw(&hook, sale(2).body());
+        for seconds in [0, 2, 10, 60, 300] {
+            app.at(received_at + TimeDelta::seconds(seconds));
+        }
+        // What comes now waits as well, but not for as long.
+        app.post_raw(&hook, sale(3).body());
+        let now = scraped_anew(app);
+        stands(&now, &of_status("failed"), 2.0);
+        stands(&now, "latchkey_oldest_pending_seconds", 305.0);
+        stands(&now, "latchkey_site_oldest_pending_seconds{site=\"default\"}", 305.0);
+        sql(app, "ALTER TABLE hidden RENAME TO purchases");
+        app.at(received_at + TimeDelta::hours(1));
+        stands(&scraped_anew(app), "latchkey_oldest_pending_seconds", 0.0);
+    }
+
+    fn a_site_that_was_deleted_is_counted_no_more(app: &TestApp) {
+        assert_eq!(app.post("/api/v1/sites", &json!({ "id": "other" })).status, 201);
+        app.post_raw(&app.hook_of("other"), sale(1).body());
+        app.post_raw(&app.hook_of("other"), "neither");
+        let now = scraped_anew(app);
+        stands(&now, "latchkey_sites", 2.0);
+        stands(&now, "latchkey_webhooks_pending", 1.0);
+        stands(&now, &of_status("unreadable"), 1.0);
+        assert_eq!(app.delete("/api/v1/sites/other?confirm=other").status, 204);
+        let now = scraped_anew(app);
+        stands(&now, "latchkey_sites", 1.0);
+        stands(&now, "latchkey_webhooks_pending", 0.0);
+        stands(&now, &of_status("unreadable"), 0.0);
+        assert!(!now.contains_key("latchkey_site_webhooks_pending{site=\"other\"}"));
+    }
+
     fn what_waits_and_what_needs_somebody_is_told(app: &TestApp) {
         assert_eq!(app.patch(SITE, &json!({ "ipn_secret": "ipn-secret-EXAMPLE" })).status, 200);
         app.receives(sale(1).body());
