@@ -95,7 +95,7 @@ pub struct Database {
     /// `sqlite://path`, `postgres://…` or `postgresql://…`. Secret, as the latter two hold a password.
     #[serde(deserialize_with = "values::database_url")]
     pub url: SecretString,
-    /// Open connections to PostgreSQL, but for the one that listens, or readers of SQLite.
+    /// Open connections, but for the one that listens to PostgreSQL.
     pub connections_max: u32,
     /// Seconds that a process which has stopped keeps its locks on PostgreSQL; `config/default.toml` says what a Unix
     /// socket leaves out.
