@@ -109,7 +109,7 @@ pub(super) fn apply(
 
 /// What was judged at receipt stands, until a replay asks for a new judgement.
 fn judgement(webhook: &Due, reading: Reading, expected: Option<&[u8]>) -> Judgement {
-    match (webhook.vouched, reading.says) {
+    match (webhook.judged(), reading.says) {
         (Some(rank), Ok(observation)) => {
             Judgement::Says(Box::new(observation), Vouched::from_rank(rank))
         }

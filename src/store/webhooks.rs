@@ -167,8 +167,18 @@ pub struct Due {
     pub next_attempt_at: Option<NaiveDateTime>,
     /// The event that it was an observation of.
     pub event_id: Option<String>,
-    /// How well it was vouched for; `None` asks for a new judgement.
+    /// How well it was vouched for; `None` where nothing was judged of it, or nothing stands.
     pub vouched: Option<i16>,
+}
+
+impl Due {
+    /// How well it is vouched for by a judgement that stands; `None` asks for a new one. What is an
+    /// observation and due again is replayed.
+    #[must_use]
+    pub fn judged(&self) -> Option<i16> {
+        let replayed = self.event_id.is_some() && self.next_attempt_at.is_some();
+        self.vouched.filter(|_| !replayed)
+    }
 }
 
 /// What processing makes of a webhook's body.
@@ -279,16 +289,19 @@ pub fn fail(
     Ok(())
 }
 
-/// Makes a webhook due at once, to be judged and applied anew.
+/// Makes a webhook due at once, to be judged and applied anew. Until then it stays the observation that
+/// it was: what was judged stands.
 pub fn make_due(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result<()> {
     let set = (
         webhooks::status.eq(Status::Pending.as_str()),
         webhooks::reason.eq(None::<String>),
         webhooks::attempts.eq(0),
-        webhooks::vouched.eq(None::<i16>),
         webhooks::next_attempt_at.eq(stored(at)),
     );
     diesel::update(webhooks::table.find((site_id, id))).set(set).execute(conn)?;
+    // Of one that is no observation nothing stands.
+    let of_nothing = webhooks::table.find((site_id, id)).filter(webhooks::event_id.is_null());
+    diesel::update(of_nothing).set(webhooks::vouched.eq(None::<i16>)).execute(conn)?;
     Ok(())
 }
 

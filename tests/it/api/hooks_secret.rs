@@ -4,6 +4,7 @@ use super::bodies::{Body, refund, sale};
 use super::{SITE, gold, next_good_webhook_is_applied};
 use crate::on_both_databases;
 use crate::support::TestApp;
+use latchkey::flow::rebuild;
 use serde_json::{Value, json};
 
 const SECRET: &str = "ipn s&cret=\u{e9}%1 EXAMPLE";
@@ -99,6 +100,34 @@ on_both_databases! {
         set(app, &json!(null));
         assert_eq!(replayed(app, &webhook), "applied");
         assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+    }
+
+    fn what_was_judged_stands_until_a_replay_is_judged_anew(app: &TestApp) {
+        gold(app);
+        set(app, &json!(SECRET));
+        let (_, ipn) = posted(app, dana(1001).form(Some(SECRET)));
+        posted(app, sale(1001, "erin@x.example").json());
+        app.drain();
+        let of_both = || (app.levels_of("dana@x.example"), app.levels_of("erin@x.example"));
+        let (gold, nothing) = (vec!["gold".to_owned()], Vec::new());
+        assert_eq!(of_both(), (gold.clone(), nothing.clone()), "the IPN is vouched for better");
+        assert_eq!(app.patch(SITE, &json!({"enabled": false})).status, 200);
+        assert_eq!(replayed(app, &ipn), "pending", "a disabled site applies nothing");
+        let found = rebuild::check(app.app.flow(), "default");
+        assert_eq!(found.expect("checked"), [], "rebuild --check");
+        // A third one that tells of the event is applied before the replay is.
+        set(app, &json!("another"));
+        assert_eq!(app.patch(SITE, &json!({"enabled": true})).status, 200);
+        let (_, third) = posted(app, sale(1001, "finn@x.example").json());
+        let third = third["id"].as_str().expect("an id").to_owned();
+        app.app.flow().apply_now("default", &[third]).expect("applied");
+        assert_eq!(of_both(), (gold.clone(), nothing.clone()));
+        let found = rebuild::check(app.app.flow(), "default");
+        assert_eq!(found.expect("checked"), [], "rebuild --check");
+        app.drain();
+        let id = ipn["id"].as_str().expect("an id");
+        assert_eq!(app.get(&format!("{SITE}/webhooks/{id}")).json["status"], "rejected");
+        assert_eq!(app.levels_of("dana@x.example"), nothing, "it is judged anew");
     }
 
     fn without_a_secret_every_ipn_is_taken(app: &TestApp) {
