@@ -15,6 +15,7 @@ mod fold;
 mod listener;
 pub mod past;
 pub mod process;
+mod queues;
 pub mod rebuild;
 pub mod recompute;
 mod record;
@@ -36,6 +37,7 @@ use crate::store::conn::Conn;
 use crate::store::sites::{Busy, Site};
 use crate::store::{Result, Store, StoreError, members, rules, sites};
 use bell::Bell;
+use queues::Queues;
 use settle::{Bench, Cause, RuleBook, Touched};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +49,10 @@ use turns::Turns;
 /// The shortest pause before the loop looks again by itself: an end that is due is not always to be
 /// had, as another process may be at its site.
 const AGAIN_MIN: Duration = Duration::from_millis(20);
+
+/// How long a writer waits for the others of its site before the site counts as unavailable: a stopped
+/// process that is at it loses it within its lease, and then it goes on.
+const QUEUE_MAX: Duration = Duration::from_secs(30);
 
 /// How large batches may grow.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +94,8 @@ pub struct Flow {
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (Edition, Arc<RuleBook>)>>,
     turns: Turns,
+    /// The writers that wait for a site.
+    queues: Queues,
     /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
     tidied_at: Mutex<Option<Instant>>,
     bell: Bell,
@@ -115,6 +123,7 @@ impl Flow {
             limits,
             books: Mutex::default(),
             turns: Turns::default(),
+            queues: Queues::default(),
             tidied_at: Mutex::default(),
             bell: Bell::default(),
             process: crate::ids::new(),
@@ -190,6 +199,11 @@ impl Flow {
         fits: impl FnOnce(&Site) -> bool,
         work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
+        // Whoever waits for a site does so before they take a connection.
+        let _place = match busy {
+            Busy::Wait => Some(self.place(site_id)?),
+            Busy::Skip => None,
+        };
         let mut moved = false;
         let done = self.store.write(|conn| match self.bench(conn, site_id, Some(busy))? {
             Some(mut bench) if fits(&bench.site) => {
@@ -205,6 +219,12 @@ impl Flow {
             self.move_feeds();
         }
         done
+    }
+
+    /// The place at the head of those in this process who want to write to a site.
+    fn place(&self, site_id: &str) -> Result<queues::Place<'_>> {
+        let busy = || StoreError::Unavailable(format!("too many write to the site {site_id}"));
+        self.queues.join(site_id, QUEUE_MAX).ok_or_else(busy)
     }
 
     /// Tells the readers of feeds in this process.

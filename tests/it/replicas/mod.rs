@@ -9,6 +9,7 @@ mod judge;
 mod lease;
 mod load;
 mod notice;
+mod queued;
 mod reader;
 mod remove;
 mod survive;
