@@ -5,10 +5,12 @@ use super::{Flow, process, recompute, timers};
 use crate::core::{Instant, schedule};
 use crate::metrics::Work;
 use crate::store::conn::Conn;
+use crate::store::members::{self, Member};
 use crate::store::sites::{self, Busy};
 use crate::store::webhooks;
-use crate::store::{Result, members, recomputes};
-use chrono::TimeDelta;
+use crate::store::{Result, StoreError, recomputes};
+use chrono::{NaiveDateTime, TimeDelta};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Flow {
@@ -29,7 +31,7 @@ impl Flow {
         for site_id in self.turns.in_order(due) {
             let Some(_turn) = self.turns.take(&site_id) else { continue };
             match self.turn_of(&site_id, busy) {
-                Ok(more) => worked |= more,
+                Ok(found) => worked |= matches!(found, Found::Work),
                 Err(error) => {
                     tracing::error!(site_id, %error, "a turn of this site failed");
                     failed = Some(error);
@@ -44,52 +46,91 @@ impl Flow {
 
     /// What came first goes first: neither does a late end take away what a payment received before
     /// it had prolonged, nor does a payment hide an end that was before it. An end that cannot be
-    /// applied keeps nothing else waiting.
-    fn turn_of(&self, site_id: &str, busy: Busy) -> Result<bool> {
+    /// applied keeps nothing else waiting. A site that is somebody else's gets nothing more in this
+    /// turn: what was seen of it may be over.
+    fn turn_of(&self, site_id: &str, busy: Busy) -> Result<Found> {
         let now = self.clock.now();
         let due = self.store.read(|conn| due_work(conn, site_id, now))?;
-        let end_first = due.end.filter(|end| due.webhook.is_none_or(|webhook| *end <= webhook));
-        let mut fired = Ok(false);
-        let mut until = due.end.map_or(now, |end| end - TimeDelta::microseconds(1));
-        if end_first.is_some() {
-            until = now;
-            fired = self.fire_timers(site_id, due.webhook.unwrap_or(now), busy);
-            if matches!(fired, Ok(true)) {
-                return Ok(true);
+        let end_first = due.end.is_some_and(|end| due.webhook.is_none_or(|webhook| end <= webhook));
+        let mut passed = Passed::new();
+        let mut failed = None;
+        if end_first {
+            match self.fire_timers(site_id, due.webhook.unwrap_or(now), busy)? {
+                Fired::Busy => return Ok(Found::Busy),
+                // If somebody else has fired what was seen, there may be more to see.
+                Fired::All => return Ok(Found::Work),
+                Fired::AllBut(members, error) => {
+                    passed = members;
+                    failed = Some(error);
+                }
             }
         }
-        let applied = due.webhook.is_some() && self.apply_due(site_id, until, busy)?;
-        let recomputed = due.recompute && self.recompute_batch(site_id, busy)?;
-        fired.map(|fired| fired || applied || recomputed)
+        if due.webhook.is_some() && !self.apply_due(site_id, now, &passed, busy)? {
+            return failed.map_or(Ok(Found::Busy), Err);
+        }
+        let recompute = due.recompute && self.recompute_after_ends(site_id, &passed, busy)?;
+        let worked = due.webhook.is_some() || recompute;
+        failed.map_or(Ok(if worked { Found::Work } else { Found::Busy }), Err)
     }
 
-    /// Fires a batch of the timers that were due by an instant; answers whether any fired. When the batch fails, each member is
-    /// tried alone, so that one keeps no other from their end.
-    fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
+    /// Fires a batch of the timers that were due by an instant. When the batch fails, every member who
+    /// is due is tried alone, so that one keeps no other from their end.
+    fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<Fired> {
         let limit = i64::from(self.limits.batch_timers_max);
         let batch = self.batch(Work::Timers, site_id, busy, |conn, bench| {
             timers::fire(conn, bench, until, limit)
         });
-        let Err(error) = batch else {
-            return Ok(batch?.is_some_and(|fired| fired > 0));
+        let error = match batch {
+            Ok(None) => return Ok(Fired::Busy),
+            Ok(Some(_)) => return Ok(Fired::All),
+            Err(error) => error,
         };
-        for member in self.store.read(|conn| members::due(conn, site_id, until, limit))? {
-            let alone = self.batch(Work::Timers, site_id, busy, |conn, bench| {
-                timers::fire_one(conn, bench, &member).map(|()| 1)
-            });
-            if let Err(error) = alone {
-                let member_id = &member.id;
-                tracing::error!(site_id, member_id, %error, "an end could not be applied");
+        let mut passed = Passed::new();
+        loop {
+            let due = self.store.read(|conn| due_but(conn, site_id, until, &passed, limit))?;
+            if due.is_empty() {
+                return Ok(Fired::AllBut(passed, error));
+            }
+            for member in due {
+                let alone = self.batch(Work::Timers, site_id, busy, |conn, bench| {
+                    timers::fire_one(conn, bench, &member).map(|()| 1)
+                });
+                match alone {
+                    Ok(None) => return Ok(Fired::Busy),
+                    Ok(Some(_)) => {}
+                    Err(error) => {
+                        let member_id = &member.id;
+                        tracing::error!(site_id, member_id, %error, "an end could not be applied");
+                        passed.insert(member.id);
+                    }
+                }
             }
         }
-        Err(error)
     }
 
     /// Works one batch of a recompute; answers whether there was one.
     pub fn recompute_batch(&self, site_id: &str, busy: Busy) -> Result<bool> {
+        self.recompute(site_id, busy, |_, _| Ok(false))
+    }
+
+    /// As [`Flow::recompute_batch`], but an end that is due goes first, as it would be hidden.
+    fn recompute_after_ends(&self, site_id: &str, passed: &Passed, busy: Busy) -> Result<bool> {
+        self.recompute(site_id, busy, |conn, bench| Ok(first_end(conn, bench, passed)?.is_some()))
+    }
+
+    fn recompute(
+        &self,
+        site_id: &str,
+        busy: Busy,
+        waits: impl FnOnce(&mut Conn, &Bench) -> Result<bool>,
+    ) -> Result<bool> {
         let limit = i64::from(self.limits.batch_purchases_max);
         let mut open = false;
         self.batch(Work::Recompute, site_id, busy, |conn, bench| {
+            if waits(conn, bench)? {
+                open = true;
+                return Ok(0);
+            }
             let held = recompute::batch(conn, bench, limit)?;
             open = held.is_some();
             Ok(held.unwrap_or(0))
@@ -97,12 +138,12 @@ impl Flow {
         Ok(open)
     }
 
-    /// Applies a batch of the webhooks that were due by an instant; answers whether the site was to be
-    /// had.
-    fn apply_due(&self, site_id: &str, until: Instant, busy: Busy) -> Result<bool> {
+    /// Applies a batch of the webhooks that are due before the first end that has not been passed over;
+    /// answers whether the site was to be had.
+    fn apply_due(&self, site_id: &str, now: Instant, passed: &Passed, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_webhooks_max);
-        let due = self.store.read(|conn| webhooks::due(conn, site_id, until, limit))?;
-        self.apply(site_id, due, Some(until), busy)
+        let due = self.store.read(|conn| webhooks::due(conn, site_id, now, limit))?;
+        self.apply(site_id, due, Some(passed), busy)
     }
 
     /// Applies some webhooks at once, whether or not they are due.
@@ -111,18 +152,19 @@ impl Flow {
         self.apply(site_id, due, None, Busy::Wait).map(drop)
     }
 
-    /// Applies some webhooks that were due by an instant. When the batch fails, each is tried alone,
-    /// and what fails alone is noted as failed and tried again later.
+    /// Applies some webhooks: those that are due before the first end that has not been passed over,
+    /// or all of them where no end is asked for. When the batch fails, each is tried alone, and what
+    /// fails alone is noted as failed and tried again later.
     fn apply(
         &self,
         site_id: &str,
         due: Vec<webhooks::Due>,
-        until: Option<Instant>,
+        passed: Option<&Passed>,
         busy: Busy,
     ) -> Result<bool> {
         let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
         let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
-        let reason = match self.attempt(site_id, &all, until, busy) {
+        let reason = match self.attempt(site_id, &all, passed, busy) {
             Ok(had) => return Ok(had),
             Err(reason) => reason,
         };
@@ -134,7 +176,7 @@ impl Flow {
             );
         }
         for (id, attempts) in ids {
-            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), until, busy) {
+            if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), passed, busy) {
                 tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
                 let attempts = attempts.saturating_add(1);
                 let next = schedule::next_attempt_at(self.clock.now(), attempts.unsigned_abs());
@@ -151,16 +193,20 @@ impl Flow {
         &self,
         site_id: &str,
         ids: &[String],
-        until: Option<Instant>,
+        passed: Option<&Passed>,
         busy: Busy,
     ) -> Result<bool, String> {
         let work = || {
             self.batch(Work::Webhooks, site_id, busy, |conn, bench| {
-                bench.at = as_of(conn, bench, until)?;
-                // Read under the lock: another process may have applied them meanwhile.
-                let due = webhooks::load(conn, site_id, ids)?;
-                let due: Vec<webhooks::Due> =
-                    due.into_iter().filter(|w| w.next_attempt_at.is_some()).collect();
+                // Read under the lock, both: another process may have fired and applied meanwhile.
+                // Whoever went by what they saw before would answer as of an instant that is over,
+                // or over an end that has not been.
+                let end = passed.map_or(Ok(None), |passed| first_end(conn, bench, passed))?;
+                if let Some(end) = end {
+                    bench.at = end - TimeDelta::microseconds(1);
+                }
+                let mut due = webhooks::load(conn, site_id, ids)?;
+                due.retain(|w| w.next_attempt_at.is_some_and(|at| comes_before(at, end)));
                 let held = due.len();
                 process::apply(conn, &self.sealer, bench, due).map(|()| held)
             })
@@ -195,14 +241,51 @@ impl Flow {
     }
 }
 
-/// The instant as of which webhooks that were due by another are answered: now, but before the next
-/// end, which has its own. It is read under the lock: whoever slept since they looked for work would
-/// answer as of an instant that is over, and record again what another process has ended since.
-fn as_of(conn: &mut Conn, bench: &Bench, until: Option<Instant>) -> Result<Instant> {
-    let Some(until) = until else { return Ok(bench.at) };
-    let end = members::next_due_at(conn, &bench.site.id)?;
-    let end = end.filter(|end| until < *end && *end <= bench.at);
-    Ok(end.map_or(bench.at, |end| end - TimeDelta::microseconds(1)))
+/// The ids of the members whose ends could not be applied: nothing else waits for them.
+type Passed = BTreeSet<String>;
+
+/// What a worker finds at a site.
+enum Found {
+    /// Something to do, which has been done.
+    Work,
+    /// Somebody else, or by now nothing.
+    Busy,
+}
+
+/// What became of the ends that were due.
+enum Fired {
+    /// The site was not to be had.
+    Busy,
+    /// A batch of them has fired.
+    All,
+    /// These could not be applied, by this error. All others have fired.
+    AllBut(Passed, StoreError),
+}
+
+/// The members who are due by an instant, earliest first, but for those that are passed over.
+fn due_but(
+    conn: &mut Conn,
+    site_id: &str,
+    until: Instant,
+    passed: &Passed,
+    limit: i64,
+) -> Result<Vec<Member>> {
+    let over = i64::try_from(passed.len()).unwrap_or(i64::MAX);
+    let mut due = members::due(conn, site_id, until, limit.saturating_add(over))?;
+    due.retain(|member| !passed.contains(&member.id));
+    Ok(due)
+}
+
+/// The first end that has come and has not been passed over.
+fn first_end(conn: &mut Conn, bench: &Bench, passed: &Passed) -> Result<Option<Instant>> {
+    let due = due_but(conn, &bench.site.id, bench.at, passed, 1)?;
+    let first = due.first().and_then(|member| member.next_change_at);
+    Ok(first.map(|end| end.and_utc()))
+}
+
+/// Whether a webhook that was due at an instant goes before an end.
+fn comes_before(due_at: NaiveDateTime, end: Option<Instant>) -> bool {
+    end.is_none_or(|end| due_at.and_utc() < end)
 }
 
 /// What a site has that is due.

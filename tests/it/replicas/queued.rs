@@ -2,11 +2,12 @@
 //! and nobody else has to wait.
 
 use crate::support::daemon::until;
-use crate::support::{ADMIN_KEY, Database, Ipn, TestApp};
+use crate::support::{ADMIN_KEY, Database, Ipn, TestApp, instant};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
+use latchkey::flow::Flow;
 use latchkey::store::sites::Busy;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::thread::{Scope, ScopedJoinHandle};
 
 const SITE: &str = "/api/v1/sites/default";
@@ -40,6 +41,75 @@ fn waiting(app: &TestApp, sessions: i64) {
     until("those who wait for the site", || {
         (super::count(app.app.store(), statement) == sessions).then_some(())
     });
+}
+
+fn waits_for_a_turn<'a>(scope: &'a Scope<'a, '_>, flow: &'a Flow) -> ScopedJoinHandle<'a, bool> {
+    scope.spawn(|| flow.turn(Busy::Wait).expect("a turn"))
+}
+
+#[test]
+fn who_waited_while_another_fired_an_end_does_not_hide_the_next_one() {
+    let Some(database) = Database::postgres() else { return };
+    let first = TestApp::start(database);
+    let second = first.beside();
+    assert_eq!(first.patch(SITE, &json!({"kartra_time_zone": "UTC"})).status, 200);
+    first.level("gold");
+    let policy = json!({"on_cancellation": "period_end"});
+    first.map(&json!({"product_id": "501", "level": "gold", "policy": policy}));
+    let paid = |kind: &str, id: u32, who: &str| {
+        let ipn = Ipn::new(kind, id).of(&format!("{who}@example.com"));
+        ipn.subscription(format!("9{}", who.len()))
+    };
+    // Ann's access ends on 8 January, and Berta's on 12 January.
+    for (who, id, days) in [("ann", 1, 7), ("berta", 3, 11)] {
+        let sale = paid("sale", id, who).with("rebill_circle", days).on("2026-01-01 00:00:00");
+        first.receives(sale.body());
+        first.receives(paid("cancellation", id + 1, who).on("2026-01-01 00:00:00").body());
+    }
+    first.drain();
+    // Somebody buys between the two ends, and Berta pays again after hers.
+    first.clock.set(instant("2026-01-09T00:00:00Z"));
+    first.receives(paid("sale", 5, "clara-c").on("2026-01-09 00:00:00").body());
+    first.clock.set(instant("2026-01-15T00:00:00Z"));
+    let rebill = paid("rebill", 6, "berta").with("rebill_circle", 30).on("2026-01-15 00:00:00");
+    first.receives(rebill.body());
+    for app in [&first, &second] {
+        app.clock.set(instant("2026-01-16T00:00:00Z"));
+    }
+
+    let holder = Holder::of(&first, "default");
+    std::thread::scope(|scope| {
+        // Both have seen Ann's end. The first one fires it, and the second one waits for that.
+        let fires = waits_for_a_turn(scope, first.app.flow());
+        waiting(&first, 1);
+        let comes_after = waits_for_a_turn(scope, second.app.flow());
+        waiting(&first, 2);
+        holder.release();
+        assert!(fires.join().expect("no panic") && comes_after.join().expect("no panic"));
+    });
+    second.drain();
+
+    let told: Vec<(Value, Value, Value, Value)> = first
+        .changes()
+        .into_iter()
+        .filter(|change| change["at"].as_str() >= Some("2026-01-02"))
+        .map(|c| {
+            (c["email"].clone(), c["what"].clone(), c["cause"]["kind"].clone(), c["at"].clone())
+        })
+        .collect();
+    let row = |who: &str, what: &str, cause: &str, at: &str| {
+        (json!(format!("{who}@example.com")), json!(what), json!(cause), json!(at))
+    };
+    let just_before = "2026-01-11T23:59:59.999999Z";
+    let expected = [
+        row("ann", "revoked", "timer", "2026-01-08T00:00:00Z"),
+        row("clara-c", "granted", "event", just_before),
+        row("berta", "revoked", "timer", "2026-01-12T00:00:00Z"),
+        row("berta", "granted", "event", "2026-01-16T00:00:00Z"),
+    ];
+    assert_eq!(told, expected);
+    first.is_as_the_events_say();
+    drop(second);
 }
 
 /// Starts many writes to the default site at the same time; answers their statuses in the end.
