@@ -43,6 +43,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tidy::Tidied;
 use tokio::sync::watch;
 use turns::Turns;
 
@@ -96,8 +97,7 @@ pub struct Flow {
     turns: Turns,
     /// The writers that wait for a site.
     queues: Queues,
-    /// When there was last nothing to tidy up; `None` before that, and when somebody asks.
-    tidied_at: Mutex<Option<Instant>>,
+    tidied: Mutex<Tidied>,
     bell: Bell,
     /// The name of this process among those on the same database.
     process: String,
@@ -124,7 +124,7 @@ impl Flow {
             books: Mutex::default(),
             turns: Turns::default(),
             queues: Queues::default(),
-            tidied_at: Mutex::default(),
+            tidied: Mutex::default(),
             bell: Bell::default(),
             process: crate::ids::new(),
             feeds: watch::Sender::new(0),

@@ -38,9 +38,10 @@ impl Flow {
                 }
             }
         }
+        let tidied = self.tidy(worked || failed.is_some());
         match failed {
             Some(error) => Err(error),
-            None => Ok(worked || self.tidy()?),
+            None => Ok(tidied? || worked),
         }
     }
 

@@ -22,4 +22,5 @@ mod orders;
 mod replicas;
 mod store;
 mod support;
+mod tidy;
 mod timers;

@@ -9,7 +9,7 @@ mod judge;
 mod lease;
 mod load;
 mod notice;
-mod queued;
+pub mod queued;
 mod reader;
 mod remove;
 mod survive;
