@@ -10,6 +10,7 @@
 //! never keeps another from being applied; no transaction tells the other processes more than once, and
 //! nothing but latency depends on their hearing it.
 
+mod aside;
 mod bell;
 mod fold;
 mod listener;
@@ -35,7 +36,8 @@ use crate::metrics::Metrics;
 use crate::secrets::Sealer;
 use crate::store::conn::Conn;
 use crate::store::sites::{Busy, Site};
-use crate::store::{Result, Store, StoreError, members, rules, sites};
+use crate::store::{Result, Store, StoreError, rules, sites};
+use aside::Asides;
 use bell::Bell;
 use queues::Queues;
 use settle::{Bench, Cause, RuleBook, Touched};
@@ -95,6 +97,8 @@ pub struct Flow {
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (Edition, Arc<RuleBook>)>>,
     turns: Turns,
+    /// What this process leaves alone for a while.
+    asides: Asides,
     /// The writers that wait for a site.
     queues: Queues,
     tidied: Mutex<Tidied>,
@@ -123,6 +127,7 @@ impl Flow {
             limits,
             books: Mutex::default(),
             turns: Turns::default(),
+            asides: Asides::default(),
             queues: Queues::default(),
             tidied: Mutex::default(),
             bell: Bell::default(),
@@ -160,8 +165,20 @@ impl Flow {
 
     /// How long until the next end of any site; `None` where the store cannot tell or knows none.
     fn until_next_end(&self) -> Option<Duration> {
-        let until = self.store.read(next_end).ok().flatten()? - self.clock.now();
+        let now = self.clock.now();
+        let until = self.store.read(|conn| self.next_end(conn, now)).ok().flatten()? - now;
         Some(until.to_std().unwrap_or_default())
+    }
+
+    /// When the next end of any enabled site is to be fired, or to be tried again.
+    fn next_end(&self, conn: &mut Conn, now: Instant) -> Result<Option<Instant>> {
+        let mut next = None;
+        for site_id in sites::enabled(conn)? {
+            let passed = self.asides.members(&site_id, now);
+            let end = timers::next(conn, &site_id, &passed)?;
+            next = earlier(next, self.asides.look_at(&site_id, end, now));
+        }
+        Ok(next)
     }
 
     /// Computes again what something touched, in the transaction that `cause` it.
@@ -306,15 +323,6 @@ impl Flow {
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
     }
-}
-
-/// The next end of any enabled site.
-fn next_end(conn: &mut Conn) -> Result<Option<Instant>> {
-    let mut next = None;
-    for site_id in sites::enabled(conn)? {
-        next = earlier(next, members::next_due_at(conn, &site_id)?);
-    }
-    Ok(next)
 }
 
 /// These locks guard values that are whole at every moment, so a panic elsewhere spoils nothing.

@@ -3,6 +3,7 @@
 //! Each end is applied at its own instant and in order, also when the daemon slept over it: the
 //! member is answered at the instant that was due, not at the one of waking.
 
+use super::aside::Passed;
 use super::record::record_members;
 use super::settle::{Bench, Cause};
 use crate::core::Instant;
@@ -11,9 +12,42 @@ use crate::store::members::Member;
 use crate::store::{Result, members};
 use std::collections::BTreeMap;
 
-/// Fires what is due until `now`, earliest first, at most `limit` members; answers how many it were.
-pub(super) fn fire(conn: &mut Conn, bench: &mut Bench, now: Instant, limit: i64) -> Result<usize> {
-    let due = members::due(conn, &bench.site.id, now, limit)?;
+/// The members who are due by an instant, earliest first, but for those that are passed over.
+pub(super) fn due(
+    conn: &mut Conn,
+    site_id: &str,
+    until: Instant,
+    passed: &Passed,
+    limit: i64,
+) -> Result<Vec<Member>> {
+    let over = i64::try_from(passed.len()).unwrap_or(i64::MAX);
+    let mut due = members::due(conn, site_id, until, limit.saturating_add(over))?;
+    due.retain(|member| !passed.contains(&member.id));
+    due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(due)
+}
+
+/// The next end of a site, but for those that are passed over.
+pub(super) fn next(conn: &mut Conn, site_id: &str, passed: &Passed) -> Result<Option<Instant>> {
+    if passed.is_empty() {
+        return members::next_due_at(conn, site_id);
+    }
+    let over = i64::try_from(passed.len()).unwrap_or(i64::MAX);
+    let coming = members::coming(conn, site_id, over.saturating_add(1))?;
+    let next = coming.into_iter().find(|member| !passed.contains(&member.id));
+    Ok(next.and_then(|member| member.next_change_at).map(|end| end.and_utc()))
+}
+
+/// Fires what is due until `now`, earliest first, at most `limit` members, but for those that are
+/// passed over; answers how many it were.
+pub(super) fn fire(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    now: Instant,
+    passed: &Passed,
+    limit: i64,
+) -> Result<usize> {
+    let due = due(conn, &bench.site.id, now, passed, limit)?;
     let count = due.len();
     let mut by_instant: BTreeMap<Instant, BTreeMap<String, Cause>> = BTreeMap::new();
     for member in due {

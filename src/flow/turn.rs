@@ -1,16 +1,15 @@
 //! One turn of a worker: a batch of each kind for each site that has something due.
 
+use super::aside::Passed;
 use super::settle::Bench;
 use super::{Flow, process, recompute, timers};
 use crate::core::{Instant, schedule};
 use crate::metrics::Work;
 use crate::store::conn::Conn;
-use crate::store::members::{self, Member};
 use crate::store::sites::{self, Busy};
 use crate::store::webhooks;
 use crate::store::{Result, StoreError, recomputes};
 use chrono::{NaiveDateTime, TimeDelta};
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Flow {
@@ -31,8 +30,11 @@ impl Flow {
         for site_id in self.turns.in_order(due) {
             let Some(_turn) = self.turns.take(&site_id) else { continue };
             match self.turn_of(&site_id, busy) {
-                Ok(found) => worked |= matches!(found, Found::Work),
+                Ok(Found::Work) => worked = true,
+                Ok(Found::Nothing) => {}
+                Ok(Found::Busy) => self.asides.rest(&site_id, now),
                 Err(error) => {
+                    self.asides.rest(&site_id, now);
                     tracing::error!(site_id, %error, "a turn of this site failed");
                     failed = Some(error);
                 }
@@ -51,16 +53,17 @@ impl Flow {
     /// turn: what was seen of it may be over.
     fn turn_of(&self, site_id: &str, busy: Busy) -> Result<Found> {
         let now = self.clock.now();
-        let due = self.store.read(|conn| due_work(conn, site_id, now))?;
+        let mut passed = self.passed(site_id, now, busy);
+        let due = self.store.read(|conn| due_work(conn, site_id, now, &passed))?;
         let end_first = due.end.is_some_and(|end| due.webhook.is_none_or(|webhook| end <= webhook));
-        let mut passed = Passed::new();
         let mut failed = None;
         if end_first {
-            match self.fire_timers(site_id, due.webhook.unwrap_or(now), busy)? {
+            match self.fire_timers(site_id, due.webhook.unwrap_or(now), &passed, busy)? {
                 Fired::Busy => return Ok(Found::Busy),
                 // If somebody else has fired what was seen, there may be more to see.
                 Fired::All => return Ok(Found::Work),
                 Fired::AllBut(members, error) => {
+                    self.asides.pass(site_id, members.clone(), now);
                     passed = members;
                     failed = Some(error);
                 }
@@ -71,24 +74,38 @@ impl Flow {
         }
         let recompute = due.recompute && self.recompute_after_ends(site_id, &passed, busy)?;
         let worked = due.webhook.is_some() || recompute;
-        failed.map_or(Ok(if worked { Found::Work } else { Found::Busy }), Err)
+        failed.map_or(Ok(if worked { Found::Work } else { Found::Nothing }), Err)
+    }
+
+    /// The members whose ends are left alone for now; whoever waits wants everything done.
+    fn passed(&self, site_id: &str, now: Instant, busy: Busy) -> Passed {
+        match busy {
+            Busy::Wait => Passed::new(),
+            Busy::Skip => self.asides.members(site_id, now),
+        }
     }
 
     /// Fires a batch of the timers that were due by an instant. When the batch fails, every member who
     /// is due is tried alone, so that one keeps no other from their end.
-    fn fire_timers(&self, site_id: &str, until: Instant, busy: Busy) -> Result<Fired> {
+    fn fire_timers(
+        &self,
+        site_id: &str,
+        until: Instant,
+        passed: &Passed,
+        busy: Busy,
+    ) -> Result<Fired> {
         let limit = i64::from(self.limits.batch_timers_max);
         let batch = self.batch(Work::Timers, site_id, busy, |conn, bench| {
-            timers::fire(conn, bench, until, limit)
+            timers::fire(conn, bench, until, passed, limit)
         });
         let error = match batch {
             Ok(None) => return Ok(Fired::Busy),
             Ok(Some(_)) => return Ok(Fired::All),
             Err(error) => error,
         };
-        let mut passed = Passed::new();
+        let mut passed = passed.clone();
         loop {
-            let due = self.store.read(|conn| due_but(conn, site_id, until, &passed, limit))?;
+            let due = self.store.read(|conn| timers::due(conn, site_id, until, &passed, limit))?;
             if due.is_empty() {
                 return Ok(Fired::AllBut(passed, error));
             }
@@ -242,14 +259,13 @@ impl Flow {
     }
 }
 
-/// The ids of the members whose ends could not be applied: nothing else waits for them.
-type Passed = BTreeSet<String>;
-
 /// What a worker finds at a site.
 enum Found {
     /// Something to do, which has been done.
     Work,
-    /// Somebody else, or by now nothing.
+    /// Nothing, or nothing any more.
+    Nothing,
+    /// Somebody else.
     Busy,
 }
 
@@ -259,29 +275,13 @@ enum Fired {
     Busy,
     /// A batch of them has fired.
     All,
-    /// These could not be applied, by this error. All others have fired.
+    /// An error kept some from being applied, which are passed over now. All others have fired.
     AllBut(Passed, StoreError),
-}
-
-/// The members who are due by an instant, earliest first, but for those that are passed over.
-fn due_but(
-    conn: &mut Conn,
-    site_id: &str,
-    until: Instant,
-    passed: &Passed,
-    limit: i64,
-) -> Result<Vec<Member>> {
-    let over = i64::try_from(passed.len()).unwrap_or(i64::MAX);
-    let mut due = members::due(conn, site_id, until, limit.saturating_add(over))?;
-    due.retain(|member| !passed.contains(&member.id));
-    Ok(due)
 }
 
 /// The first end that has come and has not been passed over.
 fn first_end(conn: &mut Conn, bench: &Bench, passed: &Passed) -> Result<Option<Instant>> {
-    let due = due_but(conn, &bench.site.id, bench.at, passed, 1)?;
-    let first = due.first().and_then(|member| member.next_change_at);
-    Ok(first.map(|end| end.and_utc()))
+    Ok(timers::next(conn, &bench.site.id, passed)?.filter(|end| *end <= bench.at))
 }
 
 /// Whether a webhook that was due at an instant goes before an end.
@@ -291,7 +291,7 @@ fn comes_before(due_at: NaiveDateTime, end: Option<Instant>) -> bool {
 
 /// What a site has that is due.
 struct Due {
-    /// The earliest end.
+    /// The earliest end, but for those that are passed over.
     end: Option<Instant>,
     /// The webhook that waits longest.
     webhook: Option<Instant>,
@@ -299,8 +299,8 @@ struct Due {
     recompute: bool,
 }
 
-fn due_work(conn: &mut Conn, site_id: &str, now: Instant) -> Result<Due> {
-    let end = members::next_due_at(conn, site_id)?.filter(|at| *at <= now);
+fn due_work(conn: &mut Conn, site_id: &str, now: Instant, passed: &Passed) -> Result<Due> {
+    let end = timers::next(conn, site_id, passed)?.filter(|at| *at <= now);
     let webhook = webhooks::next_due_at(conn, site_id)?.filter(|at| *at <= now);
     Ok(Due { end, webhook, recompute: recomputes::next(conn, site_id)?.is_some() })
 }

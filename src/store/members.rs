@@ -188,6 +188,16 @@ pub fn due(conn: &mut Conn, site_id: &str, now: Instant, limit: i64) -> Result<V
     Ok(due.select(Member::as_select()).load(conn)?)
 }
 
+/// The members of a site whose access changes by time alone at all, earliest first.
+pub fn coming(conn: &mut Conn, site_id: &str, limit: i64) -> Result<Vec<Member>> {
+    let coming = members::table
+        .filter(members::site_id.eq(site_id))
+        .filter(members::next_change_at.is_not_null())
+        .order((members::next_change_at, members::id))
+        .limit(limit);
+    Ok(coming.select(Member::as_select()).load(conn)?)
+}
+
 /// When the next member of a site is due.
 pub fn next_due_at(conn: &mut Conn, site_id: &str) -> Result<Option<Instant>> {
     let earliest = members::table

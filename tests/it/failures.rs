@@ -181,6 +181,46 @@ on_both_databases! {
         assert_eq!(revoked(app).len(), 4);
     }
 
+    fn an_end_that_cannot_be_recorded_is_tried_again_with_growing_pauses_and_nothing_waits_with_it(
+        app: &TestApp
+    ) {
+        app.level("gold");
+        app.map(&json!({"product_id": "501", "level": "gold", "policy": {"duration_days": 5}}));
+        (1..=2).for_each(|number| drop(sale(app, number)));
+        app.drain();
+        refuse(app, "UPDATE ON members", "NEW.email = 'buyer-2@example.com'");
+        let turn = || app.app.flow().turn(Busy::Skip);
+        let first = instant("2026-01-09T00:00:00Z");
+        let mut now = first;
+        for pause in [1, 2, 4, 8, 16] {
+            app.clock.set(now);
+            let failed = turn();
+            assert!(failed.as_ref().is_err_and(|e| e.to_string().contains(CAUSE)), "{failed:?}");
+            assert!(!turn().expect("a turn"), "it is left alone for a while");
+            now += TimeDelta::seconds(pause);
+            app.clock.set(now - MICROSECOND);
+            assert!(!turn().expect("a turn"), "for {pause} seconds");
+        }
+        assert!(!holds(app, 1), "the other end has fired");
+        app.clock.set(now);
+        assert!(turn().is_err());
+        // Neither a webhook nor the end of somebody else waits for it.
+        let late = Ipn::new("sale", 3).of("buyer-3@example.com").on("2026-01-03 19:00:45");
+        assert_eq!(app.receives(late.body()).status, 200);
+        assert!(turn().expect("a turn"));
+        assert!(holds(app, 3));
+        app.clock.set(first + TimeDelta::seconds(45));
+        assert!(turn().expect("a turn"));
+        let last = app.changes().pop().expect("a change");
+        assert_eq!((&last["email"], &last["what"]), (&json!("buyer-3@example.com"), &json!("revoked")));
+        relent(app, "members");
+        assert!(!turn().expect("a turn"), "the pause is not over yet");
+        app.clock.set(now + TimeDelta::seconds(32));
+        assert!(turn().expect("a turn"));
+        let last = app.changes().pop().expect("a change");
+        assert_eq!((&last["email"], &last["at"]), (&json!("buyer-2@example.com"), &json!("2026-01-05T05:00:00Z")));
+    }
+
     fn a_site_that_fails_keeps_no_other_site_waiting(app: &TestApp) {
         gold_for_501(app);
         let made = app.post("/api/v1/sites", &json!({"id": "a-broken-one"}));
