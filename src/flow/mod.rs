@@ -186,14 +186,33 @@ impl Flow {
         settle::settle(conn, bench, touched)
     }
 
-    /// Works on a site under its lock, in one transaction; an error leaves nothing of it.
+    /// Works on a site under its lock, in one transaction; an error leaves nothing of it. Ends that are
+    /// due by then have fired before: each is told with its own instant and cause, not with those of
+    /// this work.
     pub fn under_lock<T, E: From<FlowError> + From<StoreError>>(
         &self,
         site_id: &str,
         work: impl FnOnce(&mut Conn, &mut Bench) -> Result<T, E>,
     ) -> Result<T, E> {
-        let done = self.at_bench(site_id, Busy::Wait, |_| true, work)?;
-        done.ok_or_else(|| FlowError::NoSite.into())
+        let mut work = Some(work);
+        loop {
+            let done = self.at_bench(
+                site_id,
+                Busy::Wait,
+                |_| true,
+                |conn, bench| {
+                    if self.is_behind(conn, bench)? {
+                        return Ok::<_, E>(None);
+                    }
+                    work.take().map(|work| work(conn, bench)).transpose()
+                },
+            )?;
+            match done {
+                None => return Err(FlowError::NoSite.into()),
+                Some(Some(done)) => return Ok(done),
+                Some(None) => self.catch_up(site_id)?,
+            }
+        }
     }
 
     /// As [`Flow::under_lock`], unless the site is disabled, gone, or somebody else's for now: then

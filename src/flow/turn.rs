@@ -55,9 +55,8 @@ impl Flow {
         let now = self.clock.now();
         let mut passed = self.passed(site_id, now, busy);
         let due = self.store.read(|conn| due_work(conn, site_id, now, &passed))?;
-        let end_first = due.end.is_some_and(|end| due.webhook.is_none_or(|webhook| end <= webhook));
         let mut failed = None;
-        if end_first {
+        if due.end_first() {
             match self.fire_timers(site_id, due.webhook.unwrap_or(now), &passed, busy)? {
                 Fired::Busy => return Ok(Found::Busy),
                 // If somebody else has fired what was seen, there may be more to see.
@@ -75,6 +74,35 @@ impl Flow {
         let recompute = due.recompute && self.recompute_after_ends(site_id, &passed, busy)?;
         let worked = due.webhook.is_some() || recompute;
         failed.map_or(Ok(if worked { Found::Work } else { Found::Nothing }), Err)
+    }
+
+    /// Whether an end has come that goes before whatever is done at a site now. Those of a disabled site
+    /// wait, and so do those after a webhook that waits.
+    pub(super) fn is_behind(&self, conn: &mut Conn, bench: &Bench) -> Result<bool> {
+        let passed = self.asides.members(&bench.site.id, bench.at);
+        let due = due_work(conn, &bench.site.id, bench.at, &passed)?;
+        Ok(bench.site.enabled && due.end_first())
+    }
+
+    /// Fires the ends of a site that go before whatever is done at it now, batch by batch. An end that
+    /// cannot be applied keeps nobody waiting.
+    pub(super) fn catch_up(&self, site_id: &str) -> Result<()> {
+        loop {
+            let now = self.clock.now();
+            let passed = self.asides.members(site_id, now);
+            let due = self.store.read(|conn| due_work(conn, site_id, now, &passed))?;
+            if !due.end_first() {
+                return Ok(());
+            }
+            match self.fire_timers(site_id, due.webhook.unwrap_or(now), &passed, Busy::Wait)? {
+                Fired::All => {}
+                Fired::Busy => return Ok(()),
+                Fired::AllBut(members, error) => {
+                    tracing::error!(site_id, %error, "ends could not be applied; they are passed over");
+                    self.asides.pass(site_id, members, now);
+                }
+            }
+        }
     }
 
     /// The members whose ends are left alone for now; whoever waits wants everything done.
@@ -297,6 +325,13 @@ struct Due {
     webhook: Option<Instant>,
     /// Whether a recompute is open.
     recompute: bool,
+}
+
+impl Due {
+    /// Whether an end is due, and no webhook was before it.
+    fn end_first(&self) -> bool {
+        self.end.is_some_and(|end| self.webhook.is_none_or(|webhook| end <= webhook))
+    }
 }
 
 fn due_work(conn: &mut Conn, site_id: &str, now: Instant, passed: &Passed) -> Result<Due> {

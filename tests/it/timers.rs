@@ -141,6 +141,28 @@ on_both_databases! {
         assert_eq!(names(&between), Vec::<String>::new());
     }
 
+    fn an_end_that_a_write_finds_due_is_told_with_its_own_instant_and_cause(app: &TestApp) {
+        lives(app);
+        app.clock.set(instant("2026-01-20T00:00:00Z"));
+        let path = "/api/v1/sites/default";
+        let before = app.changes().len();
+        let made = app.post(&format!("{path}/members/grace@example.com/grants"), &json!({"level": "vip"}));
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(fired(app), expected(6), "nobody has drained");
+        let last = app.changes().split_off(before + 6);
+        assert_eq!(last.len(), 1, "{last:#?}");
+        assert_eq!((&last[0]["cause"]["kind"], &last[0]["level"]), (&json!("override"), &json!("vip")));
+        // A disabled site stands still, until it is enabled.
+        assert_eq!(app.patch(path, &json!({"enabled": false})).status, 200);
+        app.clock.set(instant("2026-03-20T00:00:00Z"));
+        let made = app.post(&format!("{path}/members/trial@example.com/grants"), &json!({"level": "vip"}));
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(fired(app), expected(6));
+        assert_eq!(app.patch(path, &json!({"enabled": true})).status, 200);
+        app.drain();
+        assert_eq!(fired(app), expected(7));
+    }
+
     fn a_rebill_in_time_takes_the_end_back(app: &TestApp) {
         lives(app);
         app.clock.set(instant("2026-01-04T11:00:00Z"));
