@@ -47,8 +47,8 @@ fn stolen(home: &Home) -> String {
 }
 
 fn holds(stolen: &str, text: &str) -> bool {
-    let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    stolen.contains(text) || stolen.contains(&hexadecimal)
+    let hexadecimal: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    stolen.contains(text) || stolen.contains(&hexadecimal.concat())
 }
 
 on_each! {
