@@ -2,8 +2,8 @@
 
 use super::{SITE, each, items, problem, refused_at};
 use crate::on_both_databases;
-use crate::support::{Reply, TestApp};
-use chrono::TimeDelta;
+use crate::support::{Reply, TestApp, instant};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 /// Asks with a key of its own.
@@ -47,6 +47,24 @@ on_both_databases! {
         problem(&with_key(app, key, "GET", SITE, None), 401, "unauthorized");
         problem(&app.get(&path), 404, "not-found");
         problem(&app.delete(&path), 404, "not-found");
+    }
+
+    fn the_last_use_of_a_key_is_noted_no_more_than_once_a_minute(app: &TestApp) {
+        let asked = json!({ "name": "a script", "scopes": ["read"] });
+        let made = app.post("/api/v1/keys", &asked).json;
+        let key = made["key"].as_str().expect("a key");
+        let path = format!("/api/v1/keys/{}", made["id"].as_str().expect("an id"));
+        let used_at = |at: DateTime<Utc>| {
+            app.clock.set(at);
+            // As if it had been looked up long ago.
+            app.app.remembered_keys().forget();
+            assert_eq!(with_key(app, key, "GET", SITE, None).status, 200);
+            app.get(&path).json["last_used_at"].clone()
+        };
+        let first = instant("2026-01-01T12:00:00Z");
+        assert_eq!(used_at(first), "2026-01-01T12:00:00Z");
+        assert_eq!(used_at(first + TimeDelta::seconds(59)), "2026-01-01T12:00:00Z");
+        assert_eq!(used_at(first + TimeDelta::seconds(60)), "2026-01-01T12:01:00Z");
     }
 
     fn a_key_ends_at_its_instant(app: &TestApp) {

@@ -3,7 +3,7 @@
 use super::bodies::sale;
 use super::{SITE, applied, each, gold, items, problem, raw, with_settings};
 use crate::on_both_databases;
-use crate::support::{ADMIN_KEY, Database, Listener, TestApp};
+use crate::support::{ADMIN_KEY, Database, Listener, TestApp, instant};
 use chrono::TimeDelta;
 use diesel::connection::SimpleConnection;
 use latchkey::store::StoreError;
@@ -59,6 +59,17 @@ on_both_databases! {
         with_key.hears_the_end();
         assert_eq!(app.delete(&format!("{SITE}?confirm=default")).status, 204);
         of_site.hears_the_end();
+    }
+
+    fn a_stream_ends_when_its_key_expires(app: &TestApp) {
+        let asked = json!({ "name": "reader", "scopes": ["read"], "expires_at": "2026-01-02T00:00:00Z" });
+        let made = app.post("/api/v1/keys", &asked).json;
+        let mut listener = listen(app, made["key"].as_str().expect("a key"), "", None);
+        gold(app);
+        buys(app, 1);
+        assert_eq!(listener.event().0, 1);
+        app.clock.set(instant("2026-01-02T00:00:00Z"));
+        listener.hears_the_end();
     }
 
     fn a_stream_that_cannot_be_is_refused(app: &TestApp) {

@@ -3,7 +3,7 @@
 
 use super::home_of_replicas;
 use crate::support::daemon::{DEADLINE, Daemon, until};
-use crate::support::{ADMIN_KEY, Ipn, Reply};
+use crate::support::{ADMIN_KEY, Ipn, Listener, Reply};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -82,9 +82,12 @@ fn keys_secrets_and_urls_changed_through_one_process_count_in_another() {
         second.send(request).status
     };
     assert_eq!(ask(), 200, "known at once where it was not made");
+    let address = second.base.strip_prefix("http://").expect("an address");
+    let mut stream = Listener::new(address, key, &format!("{SITE}/changes"), None);
     let url = format!("{}/api/v1/keys/{id}", first.base);
     assert_eq!(first.send(first.client.delete(url).bearer_auth(ADMIN_KEY)).status, 204);
     is_noticed_within_a_second("a revoked key", || ask() == 401);
+    stream.hears_the_end();
 
     let post = |hook: &str, number: u32| {
         let sale = Ipn::new("sale", number).of("ann@example.com").with("secret_key", "old");
