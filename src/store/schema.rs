@@ -1,7 +1,5 @@
 //! The tables as diesel sees them, the same for both databases.
 
-#![allow(missing_docs, reason = "the migrations document the columns")]
-
 diesel::table! {
     sites (id) {
         id -> Text,

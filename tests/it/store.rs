@@ -1,7 +1,7 @@
 //! One suite for the store, on both databases: the schema, what is read back, what is refused, and
 //! what a failure leaves behind.
 
-use crate::support::{Database, instant};
+use crate::support::{Database, instant, unreadable};
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
@@ -116,25 +116,7 @@ fn member(site_id: &str, id: &str, email: &str) -> Member {
 }
 
 fn webhook(site_id: &str, id: &str, body: Vec<u8>, at: NaiveDateTime) -> NewWebhook {
-    NewWebhook {
-        site_id: site_id.to_owned(),
-        id: id.to_owned(),
-        received_at: at,
-        feed: "unknown",
-        status: "unreadable",
-        kind: None,
-        transaction_id: None,
-        product_id: None,
-        email: None,
-        reason: None,
-        changes: 0,
-        body_hash: vec![0; 32],
-        body,
-        secret_mac: None,
-        attempts: 0,
-        next_attempt_at: Some(at),
-        vouched: None,
-    }
+    NewWebhook { body, next_attempt_at: Some(at), ..unreadable(site_id, id, at) }
 }
 
 #[expect(

@@ -1,31 +1,12 @@
 //! Webhooks that are committed together: one that cannot be stored stops no other.
 
 use crate::on_both_databases;
+use crate::support::{START, instant, unreadable};
 use latchkey::intake::commit;
 use latchkey::store::webhooks::NewWebhook;
 
-/// A webhook as intake stores it.
 fn row(site_id: &str, number: usize) -> NewWebhook {
-    let at = crate::support::instant(crate::support::START).naive_utc();
-    NewWebhook {
-        site_id: site_id.to_owned(),
-        id: format!("{number:03}"),
-        received_at: at,
-        feed: "unknown",
-        status: "unreadable",
-        kind: None,
-        transaction_id: None,
-        product_id: None,
-        email: None,
-        reason: None,
-        changes: 0,
-        body_hash: vec![0; 32],
-        body: vec![b'x'],
-        secret_mac: None,
-        attempts: 0,
-        next_attempt_at: None,
-        vouched: None,
-    }
+    unreadable(site_id, &format!("{number:03}"), instant(START).naive_utc())
 }
 
 on_both_databases! {

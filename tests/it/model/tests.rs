@@ -39,7 +39,7 @@ pub fn event(kind: Kind, id: &str, on: i64) -> Message {
 }
 
 /// A field that says something.
-#[allow(clippy::unnecessary_wraps, reason = "the fields it fills are optional")]
+#[expect(clippy::unnecessary_wraps, reason = "the fields it fills are optional")]
 pub fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }

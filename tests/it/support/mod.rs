@@ -8,11 +8,13 @@ mod database;
 mod ipn;
 mod listener;
 mod reply;
+mod row;
 
 pub use database::Database;
 pub use ipn::Ipn;
 pub use listener::Listener;
 pub use reply::Reply;
+pub use row::unreadable;
 
 use chrono::{DateTime, Utc};
 use latchkey::app::{self, App, Options};
