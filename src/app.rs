@@ -188,6 +188,9 @@ pub struct Options {
     /// How long until a stream looks by itself; `None` for the usual. A test that says for ever sees
     /// what a stream is told.
     pub stream_looks_every: Option<Duration>,
+    /// Whether webhooks are answered without being stored: a benchmark measures what is left. No
+    /// setting leads here.
+    pub discard_webhooks: bool,
 }
 
 /// Opens the store, brings it up to date, and puts a flow on it.
@@ -224,6 +227,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         batch_rows_max: settings.intake.batch_rows_max,
         batch_bytes_max: settings.intake.batch_bytes_max,
         body_seconds_max: settings.intake.body_seconds_max,
+        discard: options.discard_webhooks,
     };
     let (intake, committer) = Intake::start(&flow, limits)?;
     let key = settings.admin.key.as_ref();

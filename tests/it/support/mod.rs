@@ -136,7 +136,12 @@ impl TestApp {
         let no_file = data.path().join("no-such-file.toml");
         let settings = Settings::load_from(None, &no_file, [], &overrides).expect("settings");
         let clock = Clock::manual(instant(START));
-        let options = Options { clock: clock.clone(), idle_flow: true, stream_looks_every };
+        let options = Options {
+            clock: clock.clone(),
+            idle_flow: true,
+            stream_looks_every,
+            ..Options::default()
+        };
         let database_url = settings.database.url.expose_secret().to_owned();
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,0 +1,69 @@
+//! From the commit to access: how fast a backlog is applied.
+
+use super::database::{Database, Fresh};
+use super::kartra::{PRODUCT, Webhooks};
+use super::report::{Table, Target};
+use super::server::Server;
+use super::{Arguments, load};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const SITE: &str = "/api/v1/sites/default";
+/// How long between two looks whether it is done.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A server that has applied a backlog: each webhook was of a member of its own.
+pub struct Applied {
+    /// The server.
+    pub server: Server,
+    _database: Fresh,
+    _directory: TempDir,
+}
+
+/// Measures how fast webhooks are applied, beside the bare inserts a second.
+pub fn measure(
+    arguments: &Arguments,
+    database: &Database,
+    inserts: f64,
+    table: &mut Table,
+) -> anyhow::Result<Applied> {
+    let directory = tempfile::tempdir_in(&arguments.directory)?;
+    let fresh = database.fresh(directory.path())?;
+    let server = Server::start(&fresh.url, directory.path())?;
+    let process = server.process();
+    table.bounded("memory with nothing to do", process.memory_mb()?, "MB", Target::AtMost(30.0));
+    server.ask("POST", &format!("{SITE}/levels"), &json!({ "id": "gold" }))?;
+    server.ask(
+        "POST",
+        &format!("{SITE}/mappings"),
+        &json!({ "product_id": PRODUCT, "level": "gold" }),
+    )?;
+    server.ask("PATCH", SITE, &json!({ "enabled": false }))?;
+    let webhooks = Webhooks::new();
+    let request = || server.webhook(webhooks.next());
+    load::all(&server.address, arguments.connections, arguments.backlog, request)?;
+
+    process.forget_peak()?;
+    let (cpu, memory) = (process.cpu_seconds()?, process.memory_mb()?);
+    let began = Instant::now();
+    server.ask("PATCH", SITE, &json!({ "enabled": true }))?;
+    while is_behind(&server)? {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let backlog = load::count(u64::try_from(arguments.backlog)?);
+    table.note("webhooks of a backlog applied a second", backlog / seconds, "/s");
+    table.ratio("… to (b)", backlog / seconds / inserts, Target::AtLeast(0.10));
+    let cpu = (process.cpu_seconds()? - cpu) / backlog * 1_000.0;
+    table.note("CPU seconds of the server to apply 1,000 webhooks", cpu, "s");
+    table.note("memory before a backlog of this length is applied", memory, "MB");
+    table.bounded("… and at most while it is", process.peak_mb()?, "MB", Target::AtMost(150.0));
+    Ok(Applied { server, _database: fresh, _directory: directory })
+}
+
+fn is_behind(server: &Server) -> anyhow::Result<bool> {
+    let path = format!("{SITE}/webhooks?status=pending&limit=1");
+    let pending = server.ask("GET", &path, &Value::Null)?;
+    Ok(pending["items"].as_array().is_some_and(|items| !items.is_empty()))
+}

@@ -1,0 +1,32 @@
+//! The hot path: may this member come in?
+
+use super::application::Applied;
+use super::kartra::email;
+use super::report::{Table, Target};
+use super::server::KEY;
+use super::{Arguments, http, load};
+use std::cell::Cell;
+
+/// Measures reads beside an answer that asks no database.
+pub fn measure(arguments: &Arguments, applied: &Applied, table: &mut Table) -> anyhow::Result<()> {
+    let members = u32::try_from(arguments.backlog)?;
+    let next = Cell::new(0);
+    let live = || http::get("/livez", KEY);
+    let access = || {
+        // Each member once, far from the one before.
+        next.set((next.get() + 7_919) % members);
+        let email = email(next.get() + 1);
+        http::get(&format!("/api/v1/sites/default/access?email={email}&level=gold"), KEY)
+    };
+    let of = |request: &dyn Fn() -> Vec<u8>| {
+        let (address, seconds) = (&applied.server.address, arguments.seconds / 2.0);
+        load::closed(address, arguments.connections, seconds, request)
+    };
+    of(&live)?;
+    let (live, access) = (of(&live)?, of(&access)?);
+    table.note("/livez answered a second", live.rate(), "/s");
+    table.note(format!("access answered a second, of {members} members"), access.rate(), "/s");
+    table.note("… p99", access.millis(0.99), "ms");
+    table.ratio("… to /livez", access.rate() / live.rate(), Target::AtLeast(0.4));
+    Ok(())
+}

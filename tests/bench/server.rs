@@ -1,0 +1,141 @@
+//! Servers in processes of their own: the program as it is, and one that leaves out only the storing.
+
+use super::http;
+use super::process::Process;
+use anyhow::{Context, bail};
+use latchkey::app::{self, Options};
+use latchkey::settings::Settings;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
+
+/// The admin key of every server here: it listens on loopback, and is gone in a minute.
+pub const KEY: &str = "lk_of_the_benchmark";
+
+/// A server, stopped with this value.
+pub struct Server {
+    child: Child,
+    /// Where it listens, as `host:port`.
+    pub address: String,
+    /// The path of the webhook URL.
+    pub hook: String,
+    /// It goes on printing into this.
+    _output: BufReader<ChildStdout>,
+    _data: TempDir,
+}
+
+impl Server {
+    /// The program as it is, on a database.
+    pub fn start(database_url: &str, directory: &Path) -> anyhow::Result<Self> {
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_latchkey")).arg("serve"),
+            database_url,
+            directory,
+        )
+    }
+
+    /// The same program without the storing.
+    pub fn start_unstored(database_url: &str, directory: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        Self::spawn(command.args(["--serve-unstored", database_url]), database_url, directory)
+    }
+
+    fn spawn(command: &mut Command, database_url: &str, directory: &Path) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir_in(directory)?;
+        let mut child = command
+            .current_dir(data.path())
+            .env("LATCHKEY__DATA_DIR", data.path())
+            .env("LATCHKEY__DATABASE__URL", database_url)
+            .env("LATCHKEY__SERVER__BIND", "127.0.0.1:0")
+            .env("LATCHKEY__ADMIN__KEY", KEY)
+            .env("LATCHKEY__LOG__LEVEL", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("its output")?);
+        let mut line = String::new();
+        while output.read_line(&mut line)? > 0 {
+            if let Some((_, rest)) = line.trim_end().rsplit_once("http://")
+                && let Some((address, token)) = rest.split_once("/hooks/kartra/")
+            {
+                let (address, hook) = (address.to_owned(), format!("/hooks/kartra/{token}"));
+                return Ok(Self { child, address, hook, _output: output, _data: data });
+            }
+            line.clear();
+        }
+        bail!("the server ended before it listened")
+    }
+
+    /// The process.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// A request that posts a webhook.
+    pub fn webhook(&self, (content_type, body): (&str, Vec<u8>)) -> Vec<u8> {
+        http::post(&self.hook, content_type, &body)
+    }
+
+    /// Asks the API for something.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = format!("http://{}{path}", self.address);
+        let text = self.text(method, &url, body)?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The numbers that it tells of itself, by name.
+    pub fn metrics(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        let text = self.text("GET", &format!("http://{}/metrics", self.address), &Value::Null)?;
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        let series = series.filter_map(|line| line.rsplit_once(' '));
+        Ok(series
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect())
+    }
+
+    fn text(&self, method: &str, url: &str, body: &Value) -> anyhow::Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build()?;
+            let mut request = client.request(method.parse()?, url).bearer_auth(KEY);
+            if !body.is_null() {
+                request = request.body(body.to_string());
+            }
+            Ok(request.send().await?.error_for_status()?.text().await?)
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has served its purpose, and so has its database.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program as it is but for the storing, until it is killed.
+pub fn serve_unstored(database_url: &str) -> anyhow::Result<()> {
+    let data = std::env::current_dir()?;
+    let overrides = [
+        ("data_dir", data.display().to_string()),
+        ("database.url", database_url.to_owned()),
+        ("server.bind", "127.0.0.1:0".to_owned()),
+    ];
+    let overrides = overrides.map(|(key, value)| (key.to_owned(), value));
+    let settings = Settings::load_from(None, &data.join("no-such-file"), [], &overrides)?;
+    let options = Options { discard_webhooks: true, ..Options::default() };
+    actix_web::rt::System::new().block_on(async {
+        let running = app::start(&settings, &options)?;
+        let sites = running.app.store().read(|conn| {
+            let (sealer, base) = (running.app.sealer(), running.app.base_url());
+            latchkey::first_start::webhook_url(conn, sealer, base, "default")
+        })?;
+        println!("{sites}");
+        running.until(std::future::pending()).await?;
+        Ok(())
+    })
+}

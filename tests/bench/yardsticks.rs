@@ -1,0 +1,112 @@
+//! What the machine can do at best: durable inserts of the same rows by one thread, and bare flushes to disk.
+
+use super::kartra::Webhooks;
+use super::load::{count, histogram, note};
+use hdrhistogram::Histogram;
+use latchkey::core::kartra::read;
+use latchkey::core::policy::Policy;
+use latchkey::store::Store;
+use latchkey::store::sites::{self, Site};
+use latchkey::store::webhooks::{self, NewWebhook};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const SITE: &str = "default";
+/// How many bytes each bare flush puts to disk: a page of a database.
+const FLUSH_BYTES: usize = 4096;
+
+/// One thread that inserts rows durably, and nothing else.
+pub struct Inserter {
+    store: Store,
+    webhooks: Webhooks,
+    inserted: u64,
+    took: Duration,
+    /// How long each commit took, in microseconds.
+    pub latencies: Histogram<u64>,
+}
+
+impl Inserter {
+    /// On a fresh database.
+    pub fn on(url: &str) -> anyhow::Result<Self> {
+        let store = Store::open(url, 1)?;
+        store.migrate()?;
+        store.write(|conn| sites::insert(conn, &site()))?;
+        let (webhooks, latencies) = (Webhooks::new(), histogram());
+        Ok(Self { store, webhooks, inserted: 0, took: Duration::ZERO, latencies })
+    }
+
+    /// Inserts groups of so many rows for some seconds; only the transactions are timed.
+    pub fn run(&mut self, group: usize, seconds: f64) -> anyhow::Result<()> {
+        let ends = Instant::now() + Duration::from_secs_f64(seconds);
+        while Instant::now() < ends {
+            let rows: Vec<NewWebhook> = (0..group).map(|_| row(&self.webhooks.next().1)).collect();
+            let began = Instant::now();
+            self.store.write(|conn| webhooks::insert(conn, &rows))?;
+            let took = began.elapsed();
+            note(&mut self.latencies, took);
+            self.took += took;
+            self.inserted += u64::try_from(group)?;
+        }
+        Ok(())
+    }
+
+    /// Rows a second.
+    pub fn rate(&self) -> f64 {
+        count(self.inserted) / self.took.as_secs_f64()
+    }
+}
+
+/// The site that the rows are of.
+fn site() -> Site {
+    Site {
+        id: SITE.to_owned(),
+        name: SITE.to_owned(),
+        kartra_time_zone: chrono_tz::UTC,
+        enabled: true,
+        policy: Policy::default(),
+        ipn_secret: None,
+        rules_version: 1,
+        feed_position: 0,
+        created_at: chrono::Utc::now(),
+    }
+}
+
+/// The row that intake would store.
+fn row(body: &[u8]) -> NewWebhook {
+    let reading = read(body);
+    let said = reading.says.as_ref().ok();
+    let now = chrono::Utc::now().naive_utc();
+    NewWebhook {
+        site_id: SITE.to_owned(),
+        id: uuid::Uuid::now_v7().to_string(),
+        received_at: now,
+        feed: reading.feed.as_str(),
+        status: "pending",
+        kind: said.map(|said| said.kind.as_str()),
+        transaction_id: said.and_then(|said| said.transaction_id.clone()),
+        product_id: said.and_then(|said| said.product_id.clone()),
+        email: said.and_then(|said| said.person.transaction_email.clone()),
+        reason: None,
+        changes: 0,
+        body: body.to_vec(),
+        body_hash: Sha256::digest(body).to_vec(),
+        secret_mac: None,
+        attempts: 0,
+        next_attempt_at: Some(now),
+        vouched: Some(1),
+    }
+}
+
+/// Flushes a second, of a file in this directory.
+pub fn flushes(directory: &Path, seconds: f64) -> anyhow::Result<f64> {
+    let mut file = tempfile::tempfile_in(directory)?;
+    let (began, mut flushed) = (Instant::now(), 0);
+    while began.elapsed().as_secs_f64() < seconds {
+        file.write_all(&[0; FLUSH_BYTES])?;
+        file.sync_data()?;
+        flushed += 1;
+    }
+    Ok(count(flushed) / began.elapsed().as_secs_f64())
+}
