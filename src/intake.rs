@@ -16,7 +16,7 @@ use crate::flow::{Flow, Moved};
 use crate::metrics::Refusal;
 use crate::secrets;
 use crate::store::webhooks::{NewWebhook, Status};
-use crate::store::{StoreError, sites, webhooks};
+use crate::store::{StoreError, observations, sites, webhooks};
 use crate::web::extract::read_body;
 use crate::web::lately::Lately;
 use crate::web::problem::Problem;
@@ -275,6 +275,7 @@ fn row(app: &App, door: &Door, body: &[u8]) -> (NewWebhook, Judgement) {
         attempts: 0,
         next_attempt_at: says.map(|_| now),
         vouched: says.map(|(_, rank)| rank),
+        said: said.and_then(|said| observations::said(said).ok()),
     };
     (row, judgement)
 }

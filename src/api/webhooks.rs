@@ -6,6 +6,7 @@ use crate::core::event::{EventId, Kind};
 use crate::core::kartra::Feed;
 use crate::core::scope::Scope;
 use crate::flow::settle::{Cause, Touched};
+use crate::store::bodies;
 use crate::store::webhooks::{self, Filter, Status, Webhook};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
@@ -45,7 +46,8 @@ pub(super) struct WebhookView {
     reason: Option<String>,
     /// How many changes of access it led to.
     changes: i32,
-    /// The body as it came, its secret masked; only for a key with the scope `support`.
+    /// The body as it came, its secret masked; only for a key with the scope `support`, and until it has
+    /// aged out (`webhooks.bodies_kept_days`).
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// The same in base64, where the body is no UTF-8.
@@ -117,18 +119,26 @@ pub async fn get(
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
-    let (webhook, body) = load(&app, site, id).await?;
+    let sees_body = auth.caller.scope >= Scope::Support;
+    let found = app.blocking(move |app| {
+        app.look(&site, |conn, _| {
+            let webhook = webhooks::get(conn, &site, &id)?;
+            let webhook = webhook.ok_or_else(|| Problem::not_found("webhook"))?;
+            let body = if sees_body { bodies::get(conn, &site, &id)? } else { None };
+            Ok((webhook, body))
+        })
+    });
+    let (webhook, body) = found.await?;
     let mut view = WebhookView::from(webhook);
-    if auth.caller.scope >= Scope::Support {
-        match String::from_utf8(body) {
-            Ok(text) => view.body = Some(text),
-            Err(other) => view.body_base64 = Some(STANDARD.encode(other.as_bytes())),
-        }
+    match body.map(String::from_utf8) {
+        Some(Ok(text)) => view.body = Some(text),
+        Some(Err(other)) => view.body_base64 = Some(STANDARD.encode(other.as_bytes())),
+        None => {}
     }
     Ok(answer::thing(&request, &view))
 }
 
-async fn load(app: &App, site: String, id: String) -> Result<(Webhook, Vec<u8>), Problem> {
+async fn load(app: &App, site: String, id: String) -> Result<Webhook, Problem> {
     let found = app.blocking(move |app| {
         let found = app.look(&site, |conn, _| Ok(webhooks::get(conn, &site, &id)?))?;
         found.ok_or_else(|| Problem::not_found("webhook"))
@@ -167,7 +177,7 @@ async fn again(
     let key = (site.clone(), id.clone());
     let applied = app.blocking(move |app| {
         app.change(&site, |conn, bench| {
-            let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
+            let Some(webhook) = webhooks::get(conn, &site, &id)? else {
                 return Err(Problem::not_found("webhook"));
             };
             if !may(&webhook.status) {
@@ -180,7 +190,7 @@ async fn again(
         Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)
     });
     applied.await?;
-    let (webhook, _) = load(app, key.0, key.1).await?;
+    let webhook = load(app, key.0, key.1).await?;
     Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
 }
 
@@ -195,7 +205,7 @@ pub async fn discard(
     let key = (site.clone(), id.clone());
     let discarded = app.blocking(move |app| {
         app.change(&site, |conn, bench| {
-            let Some((webhook, _)) = webhooks::get(conn, &site, &id)? else {
+            let Some(webhook) = webhooks::get(conn, &site, &id)? else {
                 return Err(Problem::not_found("webhook"));
             };
             webhooks::discard(conn, &site, &id)?;
@@ -210,6 +220,6 @@ pub async fn discard(
         })
     });
     discarded.await?;
-    let (webhook, _) = load(&app, key.0, key.1).await?;
+    let webhook = load(&app, key.0, key.1).await?;
     Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
 }

@@ -13,6 +13,7 @@
 mod aside;
 mod bell;
 mod fold;
+mod link;
 mod listener;
 pub mod past;
 pub mod process;
@@ -23,6 +24,7 @@ mod record;
 pub mod settle;
 mod tidy;
 mod timers;
+mod told;
 mod turn;
 mod turns;
 

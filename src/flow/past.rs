@@ -1,6 +1,6 @@
 //! Questions about any instant that is not now: the same function, over bare events.
 
-use super::fold::cluster;
+use super::link::cluster;
 use super::settle::Bench;
 use crate::core::Instant;
 use crate::core::access::{Answer, Picture};
@@ -45,7 +45,7 @@ fn neighbourhood(
         let purchases: Vec<PurchaseId> = purchases.into_iter().collect();
         let near: Vec<Stored> = own
             .into_iter()
-            .chain(cluster(conn, site_id, names)?)
+            .chain(cluster(conn, site_id, names, BTreeMap::new(), &BTreeSet::new())?)
             .chain(events::of_purchases(conn, site_id, &purchases)?)
             .collect();
         asked = near

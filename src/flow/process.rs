@@ -5,9 +5,10 @@ use crate::core::event::{EventId, Kind, Observation, Vouched};
 use crate::core::kartra::{Feed, Reading, read};
 use crate::secrets::{Sealer, same};
 use crate::store::conn::Conn;
+use crate::store::observations::{self, Due, Judged};
 use crate::store::sites::Site;
-use crate::store::webhooks::{self, Due, Judged, Status};
-use crate::store::{Result, StoreError};
+use crate::store::webhooks::Status;
+use crate::store::{Result, StoreError, bodies};
 use chrono::NaiveDateTime;
 
 /// How a body reads and what it is worth.
@@ -81,48 +82,91 @@ pub fn expected_mac(sealer: &Sealer, site: &Site) -> Result<Option<Vec<u8>>> {
     Ok(Some(sealer.mac(&purpose, &secret)))
 }
 
-/// Applies some due webhooks of a site, all in the caller's transaction.
+/// Whether webhooks are taken as they were read at receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reread {
+    /// They are, but for those that ask for a new judgement.
+    Asked,
+    /// Each is read anew.
+    All,
+}
+
+/// Applies some webhooks of a site, all in the caller's transaction. Their bodies are loaded only where
+/// they are read anew.
 pub(super) fn apply(
     conn: &mut Conn,
     sealer: &Sealer,
     bench: &mut Bench,
-    due: Vec<Due>,
+    webhooks: &[Due],
+    reread: Reread,
 ) -> Result<()> {
     let expected = expected_mac(sealer, &bench.site)?;
+    let again = webhooks.iter().filter(|webhook| {
+        reread == Reread::All || webhook.judged().is_none() || webhook.said.is_none()
+    });
+    let again: Vec<&str> = again.map(|webhook| webhook.id.as_str()).collect();
+    let bodies = bodies::of(conn, &bench.site.id, &again)?;
     let mut touched = Touched::default();
-    for webhook in due {
-        let reading = read(&webhook.body);
-        let feed = reading.feed;
-        let judgement = judgement(&webhook, reading, expected.as_deref());
+    for webhook in webhooks {
+        let body = bodies.get(&webhook.id).map(Vec::as_slice);
+        let (feed, judgement) = judgement(webhook, body, expected.as_deref())?;
+        let observed = match &judgement {
+            Judgement::Says(observation, vouched) => {
+                let event = EventId::of(observation, &webhook.id);
+                let observation = observation.as_ref().clone();
+                Some((event, observations::witness_of(webhook, *vouched, observation)?))
+            }
+            _ => None,
+        };
         let judged = describe(&webhook.id, feed, judgement)?;
-        let event = judged.event_id.clone();
         // A replay may read otherwise than before: the event that it told of is touched as well.
-        for id in [webhook.event_id, event].into_iter().flatten() {
+        for id in webhook.event_id.iter().chain(&judged.event_id) {
             let cause = Cause { kind: "event", id: id.clone(), webhook: Some(webhook.id.clone()) };
-            touched.events.insert(EventId(id), cause);
+            touched.events.insert(EventId(id.clone()), cause);
         }
-        webhooks::judge(conn, &bench.site.id, &webhook.id, &judged)?;
+        touched.told.add(judged, observed);
     }
     settle(conn, bench, touched)?;
     Ok(())
 }
 
-/// What was judged at receipt stands, until a replay asks for a new judgement.
-fn judgement(webhook: &Due, reading: Reading, expected: Option<&[u8]>) -> Judgement {
-    match (webhook.judged(), reading.says) {
+/// What was judged at receipt stands, until a replay asks for a new judgement. Without a body, what was
+/// read of it before counts.
+fn judgement(
+    webhook: &Due,
+    body: Option<&[u8]>,
+    expected: Option<&[u8]>,
+) -> Result<(Feed, Judgement)> {
+    let Some(reading) =
+        body.map_or_else(|| reading_before(webhook), |body| Ok(Some(read(body))))?
+    else {
+        let feed = Feed::from_word(&webhook.feed);
+        return Ok((feed, Judgement::Unreadable("its body has aged out".to_owned())));
+    };
+    let feed = reading.feed;
+    Ok(match (webhook.judged(), reading.says) {
         (Some(rank), Ok(observation)) => {
-            Judgement::Says(Box::new(observation), Vouched::from_rank(rank))
+            (feed, Judgement::Says(Box::new(observation), Vouched::from_rank(rank)))
         }
         (_, says) => {
-            let reading = Reading { feed: reading.feed, secret: None, says };
-            judge(reading, webhook.secret_mac.as_deref(), expected)
+            let reading = Reading { feed, secret: None, says };
+            (feed, judge(reading, webhook.secret_mac.as_deref(), expected))
         }
-    }
+    })
+}
+
+/// What was read of a webhook before; `None` where nothing was.
+fn reading_before(webhook: &Due) -> Result<Option<Reading>> {
+    let says = observations::heard(webhook.said.as_deref())?;
+    let feed = Feed::from_word(&webhook.feed);
+    Ok(says.map(|observation| Reading { feed, secret: None, says: Ok(observation) }))
 }
 
 /// A judgement as the webhook's row keeps it.
 fn describe(webhook_id: &str, feed: Feed, judgement: Judgement) -> Result<Judged> {
     let nothing = |status: Status, reason: String| Judged {
+        id: webhook_id.to_owned(),
+        changes: 0,
         feed: feed.as_str(),
         status: status.as_str(),
         kind: None,
@@ -145,6 +189,8 @@ fn describe(webhook_id: &str, feed: Feed, judgement: Judgement) -> Result<Judged
             let status =
                 if observation.kind == Kind::Other { Status::NoEffect } else { Status::Unmatched };
             Judged {
+                id: webhook_id.to_owned(),
+                changes: 0,
                 feed: feed.as_str(),
                 status: status.as_str(),
                 kind: Some(observation.kind.as_str()),
@@ -155,7 +201,7 @@ fn describe(webhook_id: &str, feed: Feed, judgement: Judgement) -> Result<Judged
                 next_attempt_at: None,
                 event_id: Some(EventId::of(&observation, webhook_id).0),
                 vouched: Some(vouched.rank()),
-                said: Some(webhooks::said(&observation)?),
+                said: Some(observations::said(&observation)?),
             }
         }
     })

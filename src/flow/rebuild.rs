@@ -4,15 +4,16 @@
 //! keeps working meanwhile. [`check`] goes the other way round: it draws the whole picture from the
 //! observations at once, with the pure core alone, and compares it with every recorded row.
 
-use super::process::apply;
+use super::process::{Reread, apply};
 use super::recompute::touch_members;
 use super::settle::{Bench, Cause, Touched, settle};
 use super::{Flow, FlowError};
 use crate::core::access::Picture;
-use crate::core::event::{Event, EventId};
+use crate::core::event::{Event, EventId, Observation, Vouched};
 use crate::core::kartra::read;
 use crate::store::conn::Conn;
-use crate::store::{Result, StoreError, events, members, overrides, purchases, webhooks};
+use crate::store::observations::{self, Due};
+use crate::store::{Result, StoreError, bodies, events, members, overrides, purchases};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many rows one batch of a rebuild takes.
@@ -88,11 +89,11 @@ fn run(
     let mut touched = Touched::default();
     let (count, last) = match pass {
         Pass::Webhooks => {
-            let batch = webhooks::ids_after(conn, &site_id, after, BATCH_ROWS_MAX)?;
+            let mut batch = observations::after(conn, &site_id, after, BATCH_ROWS_MAX)?;
             let (count, last) = (batch.len(), batch.last().map(|webhook| webhook.id.clone()));
             // What waits is the loop's; what is no observation stays what it is.
-            let observations = batch.into_iter().filter(|w| w.event_id.is_some());
-            apply(conn, &flow.sealer, bench, observations.collect())?;
+            batch.retain(|webhook| webhook.event_id.is_some());
+            apply(conn, &flow.sealer, bench, &batch, Reread::All)?;
             return Ok(last.map(|last| (count, last)));
         }
         Pass::Events => {
@@ -170,19 +171,32 @@ fn observed_events(conn: &mut Conn, bench: &Bench) -> Result<Vec<Event>> {
     let mut witnesses: BTreeMap<EventId, Vec<crate::core::event::Witness>> = BTreeMap::new();
     let mut reached = String::new();
     loop {
-        let batch = webhooks::ids_after(conn, site_id, &reached, BATCH_ROWS_MAX)?;
+        let mut batch = observations::after(conn, site_id, &reached, BATCH_ROWS_MAX)?;
         let Some(last) = batch.last() else { break };
         reached.clone_from(&last.id);
-        for webhook in batch.into_iter().filter(|w| w.event_id.is_some()) {
-            let unreadable =
-                |_| StoreError::Corrupt(format!("webhook {} cannot be read any more", webhook.id));
-            let observation = read(&webhook.body).says.map_err(unreadable)?;
+        batch.retain(|webhook| webhook.event_id.is_some());
+        let ids: Vec<&str> = batch.iter().map(|webhook| webhook.id.as_str()).collect();
+        let bodies = bodies::of(conn, site_id, &ids)?;
+        for webhook in &batch {
+            let observation = observation(webhook, bodies.get(&webhook.id))?;
             let id = EventId::of(&observation, &webhook.id);
-            witnesses.entry(id).or_default().push(webhooks::witness_of(webhook, observation)?);
+            let vouched = Vouched::from_rank(webhook.vouched.unwrap_or(i16::MAX));
+            let witness = observations::witness_of(webhook, vouched, observation)?;
+            witnesses.entry(id).or_default().push(witness);
         }
     }
     let zone = bench.site.kartra_time_zone;
     Ok(witnesses.into_iter().filter_map(|(id, told)| Event::merge(id, told, zone)).collect())
+}
+
+/// What a webhook says by its body, or, where that has aged out, by what was read of it.
+fn observation(webhook: &Due, body: Option<&Vec<u8>>) -> Result<Observation> {
+    let says = match body {
+        Some(body) => read(body).says.ok(),
+        None => observations::heard(webhook.said.as_deref())?,
+    };
+    let unreadable = || format!("webhook {} cannot be read any more", webhook.id);
+    says.ok_or_else(|| StoreError::Corrupt(unreadable()))
 }
 
 fn compare_events(

@@ -1,6 +1,7 @@
 //! Answers the members concerned, and records what differs from what was recorded last.
 
 use super::settle::{Bench, Cause};
+use super::told::Told;
 use crate::core::Instant;
 use crate::core::access::{Answer, Known, answer};
 use crate::core::change::{Difference, NOTHING_GIVES_IT, What, differences};
@@ -10,7 +11,7 @@ use crate::core::member::Override;
 use crate::store::changes::Change;
 use crate::store::conn::Conn;
 use crate::store::members::{self, Member};
-use crate::store::{Result, changes, overrides, purchases, sites, webhooks};
+use crate::store::{Result, changes, overrides, purchases, sites};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that answers about some members need.
@@ -63,6 +64,7 @@ pub(super) fn record_members(
     conn: &mut Conn,
     bench: &mut Bench,
     concerned: &BTreeMap<String, Cause>,
+    told: &mut Told,
 ) -> Result<usize> {
     let emails: Vec<String> = concerned.keys().cloned().collect();
     if emails.is_empty() {
@@ -70,60 +72,64 @@ pub(super) fn record_members(
     }
     let site_id = bench.site.id.clone();
     let dossier = Dossier::load(conn, &site_id, &emails)?;
-    let known = meet_members(conn, bench, &dossier, &emails)?;
+    let known = members::with_emails(conn, &site_id, &emails)?;
     let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
-    let recorded = members::recorded(conn, &site_id, &ids)?;
+    let mut recorded = members::recorded(conn, &site_id, &ids)?;
 
-    let (mut feed, mut access) = (Vec::new(), Vec::new());
-    for mut member in known {
+    let new = new_members(bench, &dossier, &emails, &known);
+    let (mut moved, mut came) = (Vec::new(), Vec::new());
+    let (mut feed, mut access) = (Vec::new(), members::NewAccess::default());
+    let known = known.into_iter().map(|member| (member, false));
+    let mut all: Vec<(Member, bool)> =
+        known.chain(new.into_iter().map(|member| (member, true))).collect();
+    all.sort_by(|(a, _), (b, _)| a.email.cmp(&b.email));
+    for (mut member, is_new) in all {
         let Some(cause) = concerned.get(&member.email) else { continue };
         let answer = dossier.answer(&member.email, bench.at);
-        let before = recorded.get(&member.id).cloned().unwrap_or_default();
+        let before = recorded.remove(&member.id).unwrap_or_default();
         let differences = differences(&before, &answer.levels);
         let next_change_at = answer.next_change_at.map(|at| at.naive_utc());
-        if !differences.is_empty() || member.next_change_at != next_change_at {
-            member.version += i64::from(!differences.is_empty());
-            member.next_change_at = next_change_at;
-            members::update(conn, &member)?;
-        }
+        let moves = !differences.is_empty() || member.next_change_at != next_change_at;
+        member.version += i64::from(!differences.is_empty());
+        member.next_change_at = next_change_at;
         feed.extend(differences.iter().map(|d| change(bench, &member, d, &answer, cause)));
         if before != answer.levels {
-            access.push((member.id.clone(), answer.levels));
+            access.replace(&member.id, &before, answer.levels);
         }
         if let (Some(webhook), false) = (&cause.webhook, differences.is_empty()) {
             let count = i32::try_from(differences.len()).unwrap_or(i32::MAX);
-            webhooks::add_changes(conn, &site_id, webhook, count)?;
+            told.count(conn, &site_id, webhook, count)?;
+        }
+        match is_new {
+            true => came.push(member),
+            false if moves => moved.push(member),
+            false => {}
         }
     }
+    members::insert(conn, &came)?;
+    members::update(conn, &site_id, &moved)?;
     members::record(conn, &site_id, &access)?;
     append(conn, bench, feed)
 }
 
-/// The members with some addresses; who is known by a lead or an override and was not a member yet
-/// becomes one.
-fn meet_members(
-    conn: &mut Conn,
+/// Those who are known by a lead or an override and are no members yet: they become members.
+fn new_members(
     bench: &Bench,
     dossier: &Dossier,
     emails: &[String],
-) -> Result<Vec<Member>> {
-    let mut known = members::with_emails(conn, &bench.site.id, emails)?;
+    known: &[Member],
+) -> Vec<Member> {
     let met: BTreeSet<&String> = known.iter().map(|member| &member.email).collect();
     let new = emails.iter().filter(|email| !met.contains(email) && dossier.knows(email));
-    let new: Vec<Member> = new
-        .map(|email| Member {
-            site_id: bench.site.id.clone(),
-            id: crate::ids::new(),
-            email: email.clone(),
-            version: 0,
-            next_change_at: None,
-            created_at: bench.at.naive_utc(),
-        })
-        .collect();
-    members::insert(conn, &new)?;
-    known.extend(new);
-    known.sort_by(|a, b| a.email.cmp(&b.email));
-    Ok(known)
+    new.map(|email| Member {
+        site_id: bench.site.id.clone(),
+        id: crate::ids::new(),
+        email: email.clone(),
+        version: 0,
+        next_change_at: None,
+        created_at: bench.at.naive_utc(),
+    })
+    .collect()
 }
 
 fn change(

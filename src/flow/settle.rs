@@ -6,6 +6,7 @@
 
 use super::fold::fold_purchases;
 use super::record::record_members;
+use super::told::Told;
 use crate::core::Instant;
 use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::grant::Rules;
@@ -16,7 +17,7 @@ use crate::store::events::{self, Stored};
 use crate::store::rules::Product;
 use crate::store::sites::Site;
 use crate::store::webhooks::Status;
-use crate::store::{Result, members, rules, webhooks};
+use crate::store::{Result, members, rules};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Touched {
     pub leads: BTreeMap<LeadKey, Cause>,
     /// Addresses whose members are concerned.
     pub members: BTreeMap<String, Cause>,
+    /// The webhooks that led to it, where they are judged in the same transaction.
+    pub told: Told,
 }
 
 /// What operators have decided for a site, as it is judged by.
@@ -110,20 +113,23 @@ impl Bench {
 /// Computes again what was touched, and records what differs. Answers how many changes there were.
 pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Result<usize> {
     let merged = merge_events(conn, bench, &mut touched)?;
-    fold_purchases(conn, bench, &merged, &mut touched)?;
+    fold_purchases(conn, bench, merged, &mut touched)?;
     readdress_leads(conn, bench, &mut touched)?;
-    record_members(conn, bench, &touched.members)
+    let changes = record_members(conn, bench, &touched.members, &mut touched.told)?;
+    touched.told.write(conn, &bench.site.id)?;
+    Ok(changes)
 }
 
-/// What merging found of the events that were touched.
+/// What merging found of the events that were touched; nothing of it is written yet.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     /// Events as they were, where they changed or are gone.
     pub before: Vec<Stored>,
     /// Events as they are, where they changed or are new.
     pub after: Vec<Stored>,
-    /// All that were touched and exist, changed or not, with the webhooks that tell of them: the
-    /// first to be received, and its twins.
+    /// Events that were touched, exist, and are as they were.
+    pub unchanged: Vec<Stored>,
+    /// The webhooks that tell of the touched events: the first to be received, and its twins.
     pub tellers: BTreeMap<EventId, Vec<String>>,
 }
 
@@ -138,24 +144,25 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
     for stored in events::load(conn, site_id, &ids)? {
         known.insert(stored.event.id.clone(), stored);
     }
-    let mut witnesses = webhooks::witnesses(conn, site_id, &ids)?;
+    let mut witnesses = touched.told.witnesses(conn, site_id, &ids)?;
     let mut merged = Merged::default();
     let mut seen: BTreeMap<String, BTreeSet<Instant>> = BTreeMap::new();
-    for (id, cause) in touched.events.clone() {
-        let mut told_by = witnesses.remove(&id).unwrap_or_default();
+    for (id, cause) in &touched.events {
+        let mut told_by = witnesses.remove(id).unwrap_or_default();
         told_by.sort_by(|a, b| (a.received_at, &a.webhook_id).cmp(&(b.received_at, &b.webhook_id)));
         let tellers: Vec<String> = told_by.iter().map(|w| w.webhook_id.clone()).collect();
         if !tellers.is_empty() {
             merged.tellers.insert(id.clone(), tellers);
         }
         let receipts: Vec<Instant> = told_by.iter().map(|w| w.received_at).collect();
-        let before = known.remove(&id);
-        let after = Event::merge(id, told_by, bench.site.kartra_time_zone);
+        let before = known.remove(id);
+        let after = Event::merge(id.clone(), told_by, bench.site.kartra_time_zone);
         // A twin changes no event, but names its product once more.
         if let Some(product) = after.as_ref().and_then(|event| event.said.product_id.clone()) {
             seen.entry(product).or_default().extend(receipts);
         }
         if before.as_ref().map(|stored| &stored.event) == after.as_ref() {
+            merged.unchanged.extend(before);
             continue;
         }
         let purchase = before.as_ref().and_then(|stored| stored.purchase.clone());
@@ -170,7 +177,6 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
         merged.before.extend(before);
         merged.after.extend(after.map(|event| Stored { event, purchase }));
     }
-    events::replace(conn, site_id, &merged.before, &merged.after)?;
     discover_products(conn, bench, &merged.after, &seen)?;
     Ok(merged)
 }
@@ -186,8 +192,9 @@ fn discover_products(
     let site_id = &bench.site.id;
     let ids: Vec<String> = seen.keys().cloned().collect();
     let known = rules::products(conn, site_id, &ids)?;
-    let mut products: BTreeMap<String, Product> =
+    let known: BTreeMap<String, Product> =
         known.into_iter().map(|product| (product.product_id.clone(), product)).collect();
+    let mut products = known.clone();
     for (product_id, receipts) in seen {
         let (Some(first), Some(last)) = (receipts.first(), receipts.last()) else { continue };
         let (first, last) = (rules::seen(*first), rules::seen(*last));
@@ -213,6 +220,7 @@ fn discover_products(
             product.named_at = named_at;
         }
     }
+    products.retain(|id, product| known.get(id) != Some(product));
     rules::replace_products(conn, site_id, &products.into_values().collect::<Vec<_>>())
 }
 

@@ -6,6 +6,7 @@
 use super::aside::Passed;
 use super::record::record_members;
 use super::settle::{Bench, Cause};
+use super::told::Told;
 use crate::core::Instant;
 use crate::store::conn::Conn;
 use crate::store::members::Member;
@@ -65,7 +66,7 @@ pub(super) fn fire(
         }
         let emails: Vec<String> = concerned.keys().cloned().collect();
         bench.at = at;
-        record_members(conn, bench, &concerned)?;
+        record_members(conn, bench, &concerned, &mut Told::default())?;
         for member in members::with_emails(conn, &bench.site.id, &emails)? {
             let next = member.next_change_at.map(|at| at.and_utc());
             next_of_fired = crate::core::stretch::earlier(next_of_fired, next);
@@ -84,7 +85,8 @@ pub(super) fn fire_one(conn: &mut Conn, bench: &mut Bench, seen: &Member) -> Res
     {
         bench.at = at;
         let cause = Cause::new("timer", at.to_rfc3339());
-        record_members(conn, bench, &BTreeMap::from([(member.email.clone(), cause)]))?;
+        let concerned = BTreeMap::from([(member.email.clone(), cause)]);
+        record_members(conn, bench, &concerned, &mut Told::default())?;
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! One turn of a worker: a batch of each kind for each site that has something due.
 
 use super::aside::Passed;
+use super::process::Reread;
 use super::settle::Bench;
 use super::{Flow, process, recompute, timers};
 use crate::core::{Instant, schedule};
 use crate::metrics::Work;
 use crate::store::conn::Conn;
 use crate::store::sites::{self, Busy};
-use crate::store::webhooks;
-use crate::store::{Result, StoreError, recomputes};
+use crate::store::{Result, StoreError, observations, recomputes, webhooks};
 use chrono::{NaiveDateTime, TimeDelta};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -188,28 +188,28 @@ impl Flow {
     /// answers whether the site was to be had.
     fn apply_due(&self, site_id: &str, now: Instant, passed: &Passed, busy: Busy) -> Result<bool> {
         let limit = i64::from(self.limits.batch_webhooks_max);
-        let due = self.store.read(|conn| webhooks::due(conn, site_id, now, limit))?;
+        let due = self.store.read(|conn| observations::due(conn, site_id, now, limit))?;
         self.apply(site_id, due, Some(passed), busy)
     }
 
     /// Applies some webhooks at once, whether or not they are due.
     pub fn apply_now(&self, site_id: &str, ids: &[String]) -> Result<()> {
-        let due = self.store.read(|conn| webhooks::load(conn, site_id, ids))?;
+        let due = self.store.read(|conn| observations::load(conn, site_id, ids))?;
+        let due = due.into_iter().map(|webhook| (webhook.id, webhook.attempts)).collect();
         self.apply(site_id, due, None, Busy::Wait).map(drop)
     }
 
-    /// Applies some webhooks: those that are due before the first end that has not been passed over,
+    /// Applies some webhooks, each given with how often it has failed: those that are due before the first end that has not been passed over,
     /// or all of them where no end is asked for. When the batch fails, each is tried alone, and what
     /// fails alone is noted as failed and tried again later.
     fn apply(
         &self,
         site_id: &str,
-        due: Vec<webhooks::Due>,
+        due: Vec<(String, i32)>,
         passed: Option<&Passed>,
         busy: Busy,
     ) -> Result<bool> {
-        let ids: Vec<(String, i32)> = due.into_iter().map(|w| (w.id, w.attempts)).collect();
-        let all: Vec<String> = ids.iter().map(|(id, _)| id.clone()).collect();
+        let all: Vec<String> = due.iter().map(|(id, _)| id.clone()).collect();
         let reason = match self.attempt(site_id, &all, passed, busy) {
             Ok(had) => return Ok(had),
             Err(reason) => reason,
@@ -221,7 +221,7 @@ impl Flow {
                 "a batch could not be applied; each webhook is tried alone"
             );
         }
-        for (id, attempts) in ids {
+        for (id, attempts) in due {
             if let Err(reason) = self.attempt(site_id, std::slice::from_ref(&id), passed, busy) {
                 tracing::error!(site_id, webhook_id = id, reason, "a webhook could not be applied");
                 let attempts = attempts.saturating_add(1);
@@ -251,10 +251,10 @@ impl Flow {
                 if let Some(end) = end {
                     bench.at = end - TimeDelta::microseconds(1);
                 }
-                let mut due = webhooks::load(conn, site_id, ids)?;
+                let mut due = observations::load(conn, site_id, ids)?;
                 due.retain(|w| w.next_attempt_at.is_some_and(|at| comes_before(at, end)));
                 let held = due.len();
-                process::apply(conn, &self.sealer, bench, due).map(|()| held)
+                process::apply(conn, &self.sealer, bench, &due, Reread::Asked).map(|()| held)
             })
         };
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -336,6 +336,6 @@ impl Due {
 
 fn due_work(conn: &mut Conn, site_id: &str, now: Instant, passed: &Passed) -> Result<Due> {
     let end = timers::next(conn, site_id, passed)?.filter(|at| *at <= now);
-    let webhook = webhooks::next_due_at(conn, site_id)?.filter(|at| *at <= now);
+    let webhook = observations::next_due_at(conn, site_id)?.filter(|at| *at <= now);
     Ok(Due { end, webhook, recompute: recomputes::next(conn, site_id)?.is_some() })
 }

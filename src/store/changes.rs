@@ -1,14 +1,16 @@
 //! The feed: every recorded step of access, at the site's position, without gaps.
 
-use super::conn::{Conn, on_backend};
+use super::Result;
+use super::conn::Conn;
 use super::schema::changes;
-use super::{INSERT_MAX, Result};
+use super::sets::insert_set;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp};
 
 /// One recorded step of access.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = changes)]
+#[diesel(table_name = changes, treat_none_as_default_value = false)]
 pub struct Change {
     /// The site.
     pub site_id: String,
@@ -38,9 +40,20 @@ pub struct Change {
 
 /// Appends to the feed.
 pub fn insert(conn: &mut Conn, rows: &[Change]) -> Result<()> {
-    for rows in rows.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(changes::table).values(rows).execute(c))?;
-    }
+    insert_set!(conn, changes, rows, {
+        site_id: Text,
+        position: BigInt,
+        at: Timestamp,
+        member_id: Text,
+        email: Text,
+        level: Text,
+        what: Text,
+        until: Nullable<Timestamp>,
+        cause_kind: Text,
+        cause_id: Text,
+        reason: Text,
+        recorded_at: Nullable<Timestamp>,
+    });
     Ok(())
 }
 

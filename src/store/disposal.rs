@@ -15,7 +15,8 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it. A table stands before
 /// those that it refers to.
-const TABLES: [(&str, &str); 16] = [
+const TABLES: [(&str, &str); 17] = [
+    ("bodies", "webhook_id"),
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),

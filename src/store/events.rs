@@ -2,15 +2,17 @@
 
 #![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
 
-use super::conn::{Conn, on_backend};
+use super::conn::Conn;
+use super::observations::hash;
 use super::schema::{event_ties, events};
-use super::webhooks::hash;
+use super::sets::insert_set;
 use super::{IN_MAX, Result, from_json, stored, to_json};
 use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::link::{PurchaseId, Tie, is_loose, ties};
 use crate::core::member::current_email;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Bool, Nullable, Text, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An event and the purchase that it belongs to; `None` for what is unmatched or about no money.
@@ -23,7 +25,7 @@ pub struct Stored {
 }
 
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = events)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
 struct Row {
     site_id: String,
     id: String,
@@ -74,6 +76,25 @@ impl Row {
     }
 }
 
+#[derive(Insertable)]
+#[diesel(table_name = event_ties)]
+struct TieRow {
+    site_id: String,
+    tie: String,
+    event_id: String,
+}
+
+impl TieRow {
+    fn of(site_id: &str, stored: &Stored) -> impl Iterator<Item = Self> {
+        let row = |tie| Self {
+            site_id: site_id.to_owned(),
+            tie: tie_text(&tie),
+            event_id: stored.event.id.0.clone(),
+        };
+        ties(&stored.event).into_iter().map(row)
+    }
+}
+
 /// A tie as the index keeps it.
 fn tie_text(tie: &Tie) -> String {
     match tie {
@@ -103,7 +124,7 @@ pub fn load(conn: &mut Conn, site_id: &str, ids: &[EventId]) -> Result<Vec<Store
 }
 
 /// Removes events, and writes others in their place or anew.
-pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[Stored]) -> Result<()> {
+pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[&Stored]) -> Result<()> {
     for gone in gone.chunks(IN_MAX) {
         diesel::delete(events::table)
             .filter(events::site_id.eq(site_id))
@@ -111,7 +132,8 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[Stored])
             .execute(conn)?;
     }
     // Also the ties of what comes: they may have outlived their event, and a rebuild trusts no row.
-    for stored in gone.chunks(IN_MAX).chain(come.chunks(IN_MAX)) {
+    let changed: Vec<&Stored> = gone.iter().chain(come.iter().copied()).collect();
+    for stored in changed.chunks(IN_MAX) {
         let named: BTreeSet<String> = stored
             .iter()
             .flat_map(|stored| ties(&stored.event))
@@ -126,22 +148,23 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[Stored])
             .execute(conn)?;
     }
     let rows = come.iter().map(|stored| Row::of(site_id, stored)).collect::<Result<Vec<_>>>()?;
-    let tied = come.iter().flat_map(|stored| {
-        ties(&stored.event).into_iter().map(move |tie| {
-            (
-                event_ties::site_id.eq(site_id.to_owned()),
-                event_ties::tie.eq(tie_text(&tie)),
-                event_ties::event_id.eq(stored.event.id.0.clone()),
-            )
-        })
+    insert_set!(conn, events, &rows, {
+        site_id: Text,
+        id: Text,
+        kind: Text,
+        lead_key: Nullable<Text>,
+        transaction_email: Nullable<Text>,
+        profile_email: Nullable<Text>,
+        product_id: Nullable<Text>,
+        date: Timestamp,
+        occurred_at: Timestamp,
+        hash: Binary,
+        loose: Bool,
+        purchase_id: Nullable<Text>,
+        said: Text,
     });
-    let tied: Vec<_> = tied.collect();
-    for rows in rows.chunks(super::INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(events::table).values(rows).execute(c))?;
-    }
-    for tied in tied.chunks(super::INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(event_ties::table).values(tied).execute(c))?;
-    }
+    let tied: Vec<TieRow> = come.iter().flat_map(|stored| TieRow::of(site_id, stored)).collect();
+    insert_set!(conn, event_ties, &tied, { site_id: Text, tie: Text, event_id: Text });
     Ok(())
 }
 

@@ -1,18 +1,20 @@
 //! Leads, the members that they make, and the access that was recorded of them.
 
-use super::conn::{Conn, on_backend};
+use super::conn::Conn;
 use super::schema::{access, leads, members};
-use super::{IN_MAX, INSERT_MAX, Result, stored};
+use super::sets::{self, insert_set};
+use super::{IN_MAX, Result, stored};
 use crate::core::Instant;
 use crate::core::access::Held;
 use crate::core::event::LeadKey;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamp};
 use std::collections::BTreeMap;
 
 /// A person as the membership site knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = members)]
+#[diesel(table_name = members, treat_none_as_default_value = false)]
 pub struct Member {
     /// The site.
     pub site_id: String,
@@ -29,7 +31,7 @@ pub struct Member {
 }
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = access)]
+#[diesel(table_name = access, treat_none_as_default_value = false)]
 struct AccessRow {
     site_id: String,
     member_id: String,
@@ -43,6 +45,14 @@ impl AccessRow {
         let until = self.until.map(|until| until.and_utc());
         (self.member_id, Held { level: self.level, since: self.since.and_utc(), until })
     }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = leads, treat_none_as_default_value = false)]
+struct LeadRow {
+    site_id: String,
+    lead_key: String,
+    email: Option<String>,
 }
 
 /// The recorded addresses of some leads; a lead that is not known is left out.
@@ -76,17 +86,13 @@ pub fn replace_leads(
             .filter(leads::lead_key.eq_any(gone.iter().map(|key| key.0.as_str())))
             .execute(conn)?;
     }
-    let rows = come.iter().map(|(key, email)| {
-        (
-            leads::site_id.eq(site_id.to_owned()),
-            leads::lead_key.eq(key.0.clone()),
-            leads::email.eq(email.clone()),
-        )
-    });
-    let rows: Vec<_> = rows.collect();
-    for rows in rows.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(leads::table).values(rows).execute(c))?;
-    }
+    let row = |(LeadKey(lead_key), email): &(LeadKey, Option<String>)| LeadRow {
+        site_id: site_id.to_owned(),
+        lead_key: lead_key.clone(),
+        email: email.clone(),
+    };
+    let rows: Vec<LeadRow> = come.iter().map(row).collect();
+    insert_set!(conn, leads, &rows, { site_id: Text, lead_key: Text, email: Nullable<Text> });
     Ok(())
 }
 
@@ -164,17 +170,41 @@ pub fn get(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<Member>> {
 
 /// Adds members.
 pub fn insert(conn: &mut Conn, rows: &[Member]) -> Result<()> {
-    for rows in rows.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(members::table).values(rows).execute(c))?;
-    }
+    insert_set!(conn, members, rows, {
+        site_id: Text,
+        id: Text,
+        email: Text,
+        version: BigInt,
+        next_change_at: Nullable<Timestamp>,
+        created_at: Timestamp,
+    });
     Ok(())
 }
 
-/// Writes what a computation left of a member.
-pub fn update(conn: &mut Conn, member: &Member) -> Result<()> {
-    let set =
-        (members::version.eq(member.version), members::next_change_at.eq(member.next_change_at));
-    diesel::update(members::table.find((&member.site_id, &member.id))).set(set).execute(conn)?;
+/// Writes what a computation left of some members of a site, as a set.
+pub fn update(conn: &mut Conn, site_id: &str, rows: &[Member]) -> Result<()> {
+    match conn {
+        Conn::Sqlite(c) => {
+            for member in rows {
+                let version = members::version.eq(member.version);
+                let set = (version, members::next_change_at.eq(member.next_change_at));
+                diesel::update(members::table.find((site_id, &member.id))).set(set).execute(c)?;
+            }
+        }
+        Conn::Postgres(c) => {
+            for rows in rows.chunks(sets::SET_ROWS_MAX) {
+                let ids: Vec<&String> = rows.iter().map(|member| &member.id).collect();
+                let versions: Vec<i64> = rows.iter().map(|member| member.version).collect();
+                let ends: Vec<_> = rows.iter().map(|member| member.next_change_at).collect();
+                diesel::sql_query(sets::update("members", &["version", "next_change_at"], None))
+                    .bind::<Text, _>(site_id)
+                    .bind::<Array<Text>, _>(ids)
+                    .bind::<Array<BigInt>, _>(versions)
+                    .bind::<Array<Nullable<Timestamp>>, _>(ends)
+                    .execute(c)?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -293,27 +323,47 @@ pub fn recorded_level(
     Ok(row.first(conn).optional()?.map(|row| row.held().1))
 }
 
-/// Records the access of members in place of what was recorded of them.
-pub fn record(conn: &mut Conn, site_id: &str, held: &[(String, Vec<Held>)]) -> Result<()> {
-    for held in held.chunks(IN_MAX) {
+/// The access of some members that is to be recorded in place of what was.
+#[derive(Debug, Default)]
+pub struct NewAccess {
+    /// Whose rows go: of the others there are none.
+    gone: Vec<String>,
+    come: Vec<(String, Held)>,
+}
+
+impl NewAccess {
+    /// Takes what a member holds now in place of what was recorded.
+    pub fn replace(&mut self, member_id: &str, before: &[Held], after: Vec<Held>) {
+        if !before.is_empty() {
+            self.gone.push(member_id.to_owned());
+        }
+        self.come.extend(after.into_iter().map(|held| (member_id.to_owned(), held)));
+    }
+}
+
+/// Records access.
+pub fn record(conn: &mut Conn, site_id: &str, held: &NewAccess) -> Result<()> {
+    for gone in held.gone.chunks(IN_MAX) {
         diesel::delete(access::table)
             .filter(access::site_id.eq(site_id))
-            .filter(access::member_id.eq_any(held.iter().map(|(member, _)| member.as_str())))
+            .filter(access::member_id.eq_any(gone))
             .execute(conn)?;
     }
-    let rows = held.iter().flat_map(|(member_id, levels)| {
-        levels.iter().map(|held| AccessRow {
-            site_id: site_id.to_owned(),
-            member_id: member_id.clone(),
-            level: held.level.clone(),
-            since: stored(held.since),
-            until: held.until.map(stored),
-        })
+    let row = |(member_id, held): &(String, Held)| AccessRow {
+        site_id: site_id.to_owned(),
+        member_id: member_id.clone(),
+        level: held.level.clone(),
+        since: stored(held.since),
+        until: held.until.map(stored),
+    };
+    let rows: Vec<AccessRow> = held.come.iter().map(row).collect();
+    insert_set!(conn, access, &rows, {
+        site_id: Text,
+        member_id: Text,
+        level: Text,
+        since: Timestamp,
+        until: Nullable<Timestamp>,
     });
-    let rows: Vec<_> = rows.collect();
-    for rows in rows.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(access::table).values(rows).execute(c))?;
-    }
     Ok(())
 }
 

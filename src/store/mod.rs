@@ -3,6 +3,7 @@
 //! Functions take a connection that is inside a transaction, which [`Store::read`] and
 //! [`Store::write`] open. Nothing in here decides anything about access: rows in, values out.
 
+pub mod bodies;
 pub mod changes;
 pub mod conn;
 pub mod connection;
@@ -11,11 +12,13 @@ pub mod events;
 pub mod keys;
 pub mod members;
 pub mod migrate;
+pub mod observations;
 pub mod overrides;
 pub mod purchases;
 pub mod recomputes;
 pub mod rules;
 mod schema;
+mod sets;
 pub mod sites;
 pub mod standing;
 pub mod wakeup;
@@ -53,8 +56,6 @@ pub enum StoreError {
 
 /// How many values one list of a statement holds: SQLite's limit is 32,766 variables.
 const IN_MAX: usize = 1_000;
-/// How many rows one INSERT carries: PostgreSQL's limit is 65,535 variables.
-const INSERT_MAX: usize = 1_000;
 
 /// What a store function answers.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -1,15 +1,17 @@
 //! Purchases with what they give, as they were folded last.
 
-use super::conn::{Conn, on_backend};
+use super::conn::Conn;
 use super::schema::{purchase_terms, purchases};
+use super::sets::insert_set;
 use super::webhooks::Status;
-use super::{IN_MAX, INSERT_MAX, Result, from_json, stored, to_json};
+use super::{IN_MAX, Result, from_json, stored, to_json};
 use crate::core::Instant;
 use crate::core::event::{EventId, LeadKey};
 use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, TermOutline};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use diesel::sql_types::{Integer, Nullable, Text, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One purchase as it is recorded.
@@ -24,7 +26,7 @@ pub struct Stored {
 }
 
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = purchases)]
+#[diesel(table_name = purchases, treat_none_as_default_value = false)]
 struct Row {
     site_id: String,
     id: String,
@@ -72,6 +74,28 @@ impl Row {
         };
         let standing = Status::from_word(&self.standing).unwrap_or(Status::Held);
         Ok(Stored { outline, folded: from_json("a purchase", &self.folded)?, standing })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = purchase_terms, treat_none_as_default_value = false)]
+struct TermRow {
+    site_id: String,
+    product_id: String,
+    purchase_id: String,
+    ordinal: i32,
+    price_point: Option<String>,
+}
+
+impl TermRow {
+    fn of(site_id: &str, purchase: &Stored) -> impl Iterator<Item = Self> {
+        (0i32..).zip(&purchase.outline.terms).map(|(ordinal, term)| Self {
+            site_id: site_id.to_owned(),
+            product_id: term.product_id.clone(),
+            purchase_id: purchase.outline.id.0.clone(),
+            ordinal,
+            price_point: term.price_point.clone(),
+        })
     }
 }
 
@@ -126,24 +150,29 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stor
             .execute(conn)?;
     }
     let rows = come.iter().map(|p| Row::of(site_id, p)).collect::<Result<Vec<_>>>()?;
-    let terms = come.iter().flat_map(|purchase| {
-        (0i32..).zip(&purchase.outline.terms).map(|(ordinal, term)| {
-            (
-                purchase_terms::site_id.eq(site_id.to_owned()),
-                purchase_terms::product_id.eq(term.product_id.clone()),
-                purchase_terms::purchase_id.eq(purchase.outline.id.0.clone()),
-                purchase_terms::ordinal.eq(ordinal),
-                purchase_terms::price_point.eq(term.price_point.clone()),
-            )
-        })
+    insert_set!(conn, purchases, &rows, {
+        site_id: Text,
+        id: Text,
+        lead_key: Text,
+        product_id: Text,
+        price_point: Nullable<Text>,
+        status: Text,
+        started_at: Timestamp,
+        first_payment: Text,
+        terms: Text,
+        folded: Text,
+        standing: Text,
+        held_from: Nullable<Timestamp>,
+        held_until: Nullable<Timestamp>,
     });
-    let terms: Vec<_> = terms.collect();
-    for rows in rows.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(purchases::table).values(rows).execute(c))?;
-    }
-    for terms in terms.chunks(INSERT_MAX) {
-        on_backend!(conn, |c| diesel::insert_into(purchase_terms::table).values(terms).execute(c))?;
-    }
+    let terms: Vec<TermRow> = come.iter().flat_map(|p| TermRow::of(site_id, p)).collect();
+    insert_set!(conn, purchase_terms, &terms, {
+        site_id: Text,
+        product_id: Text,
+        purchase_id: Text,
+        ordinal: Integer,
+        price_point: Nullable<Text>,
+    });
     Ok(())
 }
 

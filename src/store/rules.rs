@@ -203,6 +203,9 @@ pub fn products(conn: &mut Conn, site_id: &str, ids: &[String]) -> Result<Vec<Pr
 
 /// Writes products, in place of what was known of them.
 pub fn replace_products(conn: &mut Conn, site_id: &str, rows: &[Product]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let ids = rows.iter().map(|row| row.product_id.as_str());
     diesel::delete(products::table)
         .filter(products::site_id.eq(site_id))

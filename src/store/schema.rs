@@ -52,7 +52,6 @@ diesel::table! {
         email -> Nullable<Text>,
         reason -> Nullable<Text>,
         changes -> Integer,
-        body -> Binary,
         body_hash -> Binary,
         secret_mac -> Nullable<Binary>,
         attempts -> Integer,
@@ -60,6 +59,14 @@ diesel::table! {
         event_id -> Nullable<Text>,
         vouched -> Nullable<SmallInt>,
         said -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    bodies (site_id, webhook_id) {
+        site_id -> Text,
+        webhook_id -> Text,
+        body -> Binary,
     }
 }
 
@@ -249,6 +256,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     hooks,
     keys,
     webhooks,
+    bodies,
     events,
     event_ties,
     purchases,

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use latchkey::core::kartra::read;
 use latchkey::core::policy::Policy;
 use latchkey::store::Store;
+use latchkey::store::observations;
 use latchkey::store::sites::{self, Site};
 use latchkey::store::webhooks::{self, NewWebhook};
 use sha2::{Digest, Sha256};
@@ -96,6 +97,7 @@ fn row(body: &[u8]) -> NewWebhook {
         attempts: 0,
         next_attempt_at: Some(now),
         vouched: Some(1),
+        said: said.and_then(|said| observations::said(said).ok()),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::replicas::unapplied;
 use crate::support::daemon::{Daemon, Home, signal};
 use crate::support::{Database, Ipn};
-use latchkey::store::{Store, webhooks};
+use latchkey::store::{Store, observations};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -120,7 +120,7 @@ fn load_until_killed(
 /// What was answered before the kill is found after it.
 fn is_there(store: &Store, answered: &BTreeMap<String, String>) {
     let ids: Vec<String> = answered.keys().cloned().collect();
-    let stored = store.read(|conn| webhooks::load(conn, "default", &ids)).expect("read");
+    let stored = store.read(|conn| observations::load(conn, "default", &ids)).expect("read");
     let stored: BTreeSet<&str> = stored.iter().map(|webhook| webhook.id.as_str()).collect();
     let lost: Vec<&String> = answered.keys().filter(|id| !stored.contains(id.as_str())).collect();
     assert!(lost.is_empty(), "answered 200 and lost: {lost:?}");

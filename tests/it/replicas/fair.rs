@@ -89,6 +89,7 @@ fn store_backlog(app: &TestApp) {
             attempts: 0,
             next_attempt_at: Some(now),
             vouched: Some(3),
+            said: None,
         }
     };
     for first in (0..BACKLOG).step_by(usize::try_from(ROWS).expect("a number")) {
@@ -115,7 +116,7 @@ fn buys(app: &TestApp, hooks: &[String], number: usize, transaction: usize) -> S
 
 fn is_applied(app: &TestApp, number: usize, webhook: &str) -> bool {
     let listed = app.app.store().read(|conn| {
-        Ok::<_, StoreError>(webhooks::get(conn, &site(number), webhook)?.expect("it is stored").0)
+        Ok::<_, StoreError>(webhooks::get(conn, &site(number), webhook)?.expect("it is stored"))
     });
     listed.expect("read").status == "applied"
 }

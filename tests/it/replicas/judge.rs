@@ -4,18 +4,19 @@ use super::crowd::{STAYER, Tale};
 use super::{Store, count, now};
 use crate::model::Replay;
 use crate::support::daemon::Daemon;
-use latchkey::store::webhooks::{self, Due};
+use latchkey::store::bodies;
+use latchkey::store::observations::{self, Due};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds what: (address, level).
 type Held = BTreeSet<(String, String)>;
 
-/// Every webhook of a site, with its body.
+/// Every webhook of a site.
 pub fn stored(store: &Store, site: &str) -> Vec<Due> {
     let (mut rows, mut reached) = (Vec::new(), String::new());
     loop {
-        let page = store.read(|conn| webhooks::ids_after(conn, site, &reached, 500)).expect("read");
+        let page = store.read(|conn| observations::after(conn, site, &reached, 500)).expect("read");
         let Some(last) = page.last() else { return rows };
         reached.clone_from(&last.id);
         rows.extend(page);
@@ -88,11 +89,24 @@ pub fn stayers_were_told_once(daemon: &Daemon) -> usize {
     told.len()
 }
 
+/// The bodies of some webhooks.
+fn bodies(store: &Store, site: &str, rows: &[Due]) -> BTreeMap<String, Vec<u8>> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    store.read(|conn| bodies::of(conn, site, &ids)).expect("read")
+}
+
 /// Who holds what is what the model says of all that was received; answers how many it were.
-pub fn access_is_the_models(daemon: &Daemon, tale: &Tale, rows: &[Due], by_feed: &Held) -> usize {
+pub fn access_is_the_models(
+    daemon: &Daemon,
+    store: &Store,
+    tale: &Tale,
+    rows: &[Due],
+    by_feed: &Held,
+) -> usize {
     let mut story = tale.story.clone();
+    let bodies = bodies(store, &tale.site, rows);
     story.sent =
-        rows.iter().map(|row| tale.received(&row.body, row.received_at.and_utc())).collect();
+        rows.iter().map(|row| tale.received(&bodies[&row.id], row.received_at.and_utc())).collect();
     let everyone = Replay::of(&story).everyone(now());
     let expected: Held = everyone
         .into_iter()

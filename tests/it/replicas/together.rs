@@ -69,7 +69,7 @@ fn three_processes_one_killed_and_one_stopped_again_and_again_are_one_truth() {
         let rows = judge::stored(&store, &tale.site);
         judge::each_event_counts_once(&rows);
         let by_feed = judge::each_change_is_a_step(&daemons[0], &store, &tale.site);
-        held += judge::access_is_the_models(&daemons[1], tale, &rows, &by_feed);
+        held += judge::access_is_the_models(&daemons[1], &store, tale, &rows, &by_feed);
         stored.extend(rows.into_iter().map(|row| row.id));
     }
     println!("{} answered, {} stored, {edits} edits, {held} held", answered.len(), stored.len());

@@ -23,5 +23,6 @@ pub fn unreadable(site_id: &str, id: &str, received_at: NaiveDateTime) -> NewWeb
         attempts: 0,
         next_attempt_at: None,
         vouched: None,
+        said: None,
     }
 }
