@@ -247,7 +247,12 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
     }));
     let stopping = Arc::new(AtomicBool::new(false));
     let mut threads = vec![committer];
-    let workers = if options.idle_flow { 0 } else { or_cores(settings.flow.workers) };
+    let workers = match settings.flow.workers {
+        _ if options.idle_flow => 0,
+        // SQLite has one writer: a second worker would only look for work that the first one does.
+        0 if !flow.can_listen() => 1,
+        asked => or_cores(asked),
+    };
     for number in 0..workers {
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let run = move || flow.run(&|| stop.load(Ordering::SeqCst));

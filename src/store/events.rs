@@ -5,14 +5,14 @@
 use super::conn::Conn;
 use super::observations::hash;
 use super::schema::{event_ties, events};
-use super::sets::insert_set;
+use super::sets::{self, insert_missing, insert_set};
 use super::{IN_MAX, Result, from_json, stored, to_json};
 use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::link::{PurchaseId, Tie, is_loose, ties};
 use crate::core::member::current_email;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Bool, Nullable, Text, Timestamp};
+use diesel::sql_types::{Array, Binary, Bool, Nullable, Text, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An event and the purchase that it belongs to; `None` for what is unmatched or about no money.
@@ -131,22 +131,7 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[&Stored]
             .filter(events::id.eq_any(gone.iter().map(|stored| stored.event.id.0.as_str())))
             .execute(conn)?;
     }
-    // Also the ties of what comes: they may have outlived their event, and a rebuild trusts no row.
-    let changed: Vec<&Stored> = gone.iter().chain(come.iter().copied()).collect();
-    for stored in changed.chunks(IN_MAX) {
-        let named: BTreeSet<String> = stored
-            .iter()
-            .flat_map(|stored| ties(&stored.event))
-            .map(|tie| tie_text(&tie))
-            .collect();
-        diesel::delete(event_ties::table)
-            .filter(event_ties::site_id.eq(site_id))
-            .filter(event_ties::tie.eq_any(named))
-            .filter(
-                event_ties::event_id.eq_any(stored.iter().map(|stored| stored.event.id.0.as_str())),
-            )
-            .execute(conn)?;
-    }
+    delete_ties(conn, site_id, gone)?;
     let rows = come.iter().map(|stored| Row::of(site_id, stored)).collect::<Result<Vec<_>>>()?;
     insert_set!(conn, events, &rows, {
         site_id: Text,
@@ -164,7 +149,34 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[&Stored]
         said: Text,
     });
     let tied: Vec<TieRow> = come.iter().flat_map(|stored| TieRow::of(site_id, stored)).collect();
-    insert_set!(conn, event_ties, &tied, { site_id: Text, tie: Text, event_id: Text });
+    // A tie may have outlived its event, and a rebuild trusts no row.
+    insert_missing!(conn, event_ties, &tied, { site_id: Text, tie: Text, event_id: Text });
+    Ok(())
+}
+
+/// Removes the ties of some events.
+fn delete_ties(conn: &mut Conn, site_id: &str, gone: &[Stored]) -> Result<()> {
+    let ties: Vec<TieRow> = gone.iter().flat_map(|stored| TieRow::of(site_id, stored)).collect();
+    match conn {
+        Conn::Sqlite(c) => {
+            for TieRow { tie, event_id, .. } in &ties {
+                diesel::delete(event_ties::table.find((site_id, tie, event_id))).execute(c)?;
+            }
+        }
+        Conn::Postgres(c) => {
+            for ties in ties.chunks(sets::SET_ROWS_MAX) {
+                let delete = "DELETE FROM event_ties t USING unnest($2, $3) AS v (tie, event_id) \
+                              WHERE t.site_id = $1 AND t.tie = v.tie AND t.event_id = v.event_id";
+                diesel::sql_query(delete)
+                    .bind::<Text, _>(site_id)
+                    .bind::<Array<Text>, _>(ties.iter().map(|row| &row.tie).collect::<Vec<_>>())
+                    .bind::<Array<Text>, _>(
+                        ties.iter().map(|row| &row.event_id).collect::<Vec<_>>(),
+                    )
+                    .execute(c)?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::conn::Conn;
 use super::schema::{purchase_terms, purchases};
-use super::sets::insert_set;
+use super::sets::{insert_missing, insert_set};
 use super::webhooks::Status;
 use super::{IN_MAX, Result, from_json, stored, to_json};
 use crate::core::Instant;
@@ -140,13 +140,10 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stor
             .filter(purchases::id.eq_any(gone.iter().map(|id| id.0.as_str())))
             .execute(conn)?;
     }
-    // Also the terms of what comes: they may have outlived their purchase, and a rebuild trusts no row.
-    let come_ids = come.iter().map(|purchase| &purchase.outline.id);
-    let ids: Vec<&str> = gone.iter().chain(come_ids).map(|id| id.0.as_str()).collect();
-    for ids in ids.chunks(IN_MAX) {
+    for gone in gone.chunks(IN_MAX) {
         diesel::delete(purchase_terms::table)
             .filter(purchase_terms::site_id.eq(site_id))
-            .filter(purchase_terms::purchase_id.eq_any(ids.iter().copied()))
+            .filter(purchase_terms::purchase_id.eq_any(gone.iter().map(|id| id.0.as_str())))
             .execute(conn)?;
     }
     let rows = come.iter().map(|p| Row::of(site_id, p)).collect::<Result<Vec<_>>>()?;
@@ -166,7 +163,8 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stor
         held_until: Nullable<Timestamp>,
     });
     let terms: Vec<TermRow> = come.iter().flat_map(|p| TermRow::of(site_id, p)).collect();
-    insert_set!(conn, purchase_terms, &terms, {
+    // A term may have outlived its purchase; a rebuild, which trusts no row, removes the purchase first.
+    insert_missing!(conn, purchase_terms, &terms, {
         site_id: Text,
         product_id: Text,
         purchase_id: Text,

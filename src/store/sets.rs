@@ -27,6 +27,31 @@ macro_rules! insert_set {
 }
 pub(super) use insert_set;
 
+/// As [`insert_set`], but a row that is there already stays as it is.
+macro_rules! insert_missing {
+    ($conn:expr, $table:ident, $rows:expr, { $($column:ident: $type:ty),+ $(,)? }) => {
+        match $conn {
+            $crate::store::conn::Conn::Sqlite(c) => {
+                for row in $rows {
+                    diesel::insert_or_ignore_into($table::table).values(row).execute(c)?;
+                }
+            }
+            $crate::store::conn::Conn::Postgres(c) => {
+                for rows in $rows.chunks($crate::store::sets::SET_ROWS_MAX) {
+                    let columns = [$(stringify!($column)),+];
+                    let insertion = $crate::store::sets::insertion(stringify!($table), &columns);
+                    diesel::sql_query(format!("{insertion} ON CONFLICT DO NOTHING"))
+                        $(.bind::<diesel::sql_types::Array<$type>, _>(
+                            rows.iter().map(|row| &row.$column).collect::<Vec<_>>(),
+                        ))+
+                        .execute(c)?;
+                }
+            }
+        }
+    };
+}
+pub(super) use insert_missing;
+
 /// How many rows one statement carries on PostgreSQL.
 pub(super) const SET_ROWS_MAX: usize = 10_000;
 

@@ -4,6 +4,7 @@ use super::values::{Fields, NAME_CHARS_MAX};
 use super::{Feed, Reading, Unreadable, ipn, kind_of_transaction_type, money, transaction_person};
 use crate::core::event::{Kind, Observation, Person};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Reads the object of an outbound body.
 pub(super) fn read(object: &Map<String, Value>) -> Reading {
@@ -17,17 +18,17 @@ pub(super) fn read(object: &Map<String, Value>) -> Reading {
 
 fn observation(object: &Map<String, Value>) -> Result<Observation, Unreadable> {
     let action = Fields::Json(object).text("action").unwrap_or_default();
-    let lead = child(object, "lead").unwrap_or_default();
-    let transaction = child(object, "action_details")
-        .and_then(|details| child(&details, "transaction_details"))
-        .unwrap_or_default();
-    let transaction = Fields::Json(&transaction);
+    let nothing = Map::new();
+    let lead = child(object, "lead");
+    let details = child(object, "action_details");
+    let transaction = details.as_deref().and_then(|details| child(details, "transaction_details"));
+    let transaction = Fields::Json(transaction.as_deref().unwrap_or(&nothing));
     let kind = transaction
         .text("transaction_type")
         .and_then(|word| kind_of_transaction_type(&word))
         .or_else(|| kind_of_action(&action));
 
-    let lead = Fields::Json(&lead);
+    let lead = Fields::Json(lead.as_deref().unwrap_or(&nothing));
     let of_transaction = transaction_person(transaction)?;
     let person = Person {
         lead_id: match of_transaction.lead_id {
@@ -58,10 +59,10 @@ fn kind_of_action(action: &str) -> Option<Kind> {
 }
 
 /// A nested object; Kartra's prose calls some of them "JSON encoded string", so a string is decoded.
-fn child(object: &Map<String, Value>, key: &str) -> Option<Map<String, Value>> {
+fn child<'a>(object: &'a Map<String, Value>, key: &str) -> Option<Cow<'a, Map<String, Value>>> {
     match object.get(key)? {
-        Value::Object(inner) => Some(inner.clone()),
-        Value::String(text) => serde_json::from_str(text).ok(),
+        Value::Object(inner) => Some(Cow::Borrowed(inner)),
+        Value::String(text) => serde_json::from_str(text).ok().map(Cow::Owned),
         _ => None,
     }
 }
