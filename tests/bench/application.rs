@@ -1,6 +1,7 @@
 //! From the commit to access: how fast a backlog is applied.
 
 use super::database::{Database, Fresh};
+use super::disk::Disk;
 use super::kartra::{PRODUCT, Webhooks};
 use super::report::{Table, Target};
 use super::server::Server;
@@ -44,7 +45,9 @@ pub fn measure(
     let request = || server.webhook(webhooks.next());
     load::all(&server.address, arguments.connections, arguments.backlog, request)?;
 
+    let disk = Disk::of(database, &server)?;
     process.forget_peak()?;
+    let written = disk.written()?;
     let (cpu, memory) = (process.cpu_seconds()?, process.memory_mb()?);
     let began = Instant::now();
     server.ask("PATCH", SITE, &json!({ "enabled": true }))?;
@@ -52,11 +55,16 @@ pub fn measure(
         std::thread::sleep(LOOK_EVERY);
     }
     let seconds = began.elapsed().as_secs_f64();
+    let written = disk.written()? - written;
     let backlog = load::count(u64::try_from(arguments.backlog)?);
     table.note("webhooks of a backlog applied a second", backlog / seconds, "/s");
     table.ratio("… to (b)", backlog / seconds / inserts, Target::AtLeast(0.10));
     let cpu = (process.cpu_seconds()? - cpu) / backlog * 1_000.0;
     table.note("CPU seconds of the server to apply 1,000 webhooks", cpu, "s");
+    if let Some(syncs) = written.syncs {
+        table.note("fsyncs to apply 1,000 webhooks", syncs / backlog * 1_000.0, "");
+    }
+    table.note(format!("{} to apply one webhook", disk.bytes_of()), written.bytes / backlog, "B");
     table.note("memory before a backlog of this length is applied", memory, "MB");
     table.bounded("… and at most while it is", process.peak_mb()?, "MB", Target::AtMost(150.0));
     Ok(Applied { server, _database: fresh, _directory: directory })

@@ -1,54 +1,73 @@
 //! The databases that are measured: a fresh one each time.
 
+use super::shared::postgres::Postgres;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Where the throwaway PostgreSQL listens, as for the tests.
+/// Where a PostgreSQL listens that is to be measured instead of one that the benchmark starts.
 const POSTGRES: &str = "LATCHKEY_TEST_POSTGRES";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A kind of database.
-#[derive(Debug, Clone)]
 pub enum Database {
     /// A file.
     Sqlite,
-    /// A server, as its administrator reaches it.
-    Postgres(String),
+    /// A server of the benchmark's own.
+    Postgres(Postgres),
+    /// A server that somebody has named, by the URL of its administrator.
+    PostgresAt(String),
 }
 
 impl Database {
-    /// PostgreSQL; `None`, loudly, where no server is named.
+    /// PostgreSQL: the server that is named, else one of its own in this directory; `None`, loudly, where there
+    /// is neither.
     #[expect(clippy::disallowed_methods, reason = "whoever starts this says where the server is")]
-    pub fn postgres() -> Option<Self> {
-        let server = std::env::var(POSTGRES).ok();
-        if server.is_none() {
+    pub fn postgres(directory: &Path) -> anyhow::Result<Option<Self>> {
+        if let Ok(url) = std::env::var(POSTGRES) {
             eprintln!(
-                "NOT MEASURED on PostgreSQL: set {POSTGRES} to the URL of a server of your own"
+                "fsyncs of PostgreSQL are NOT COUNTED: {POSTGRES} names a server of somebody's"
+            );
+            return Ok(Some(Self::PostgresAt(url)));
+        }
+        let own = Postgres::start(directory)?;
+        if own.is_none() {
+            eprintln!(
+                "NOT MEASURED on PostgreSQL: its programs initdb and postgres are not installed. Install the \
+                 package postgresql, or set {POSTGRES} to the URL of a server that nobody else uses."
             );
         }
-        server.map(Self::Postgres)
+        Ok(own.map(Self::Postgres))
     }
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
-            Self::Postgres(_) => "PostgreSQL",
+            Self::Postgres(_) | Self::PostgresAt(_) => "PostgreSQL",
+        }
+    }
+
+    /// The server, as its administrator reaches it; `None` for SQLite.
+    pub fn server_url(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres(own) => Some(&own.url),
+            Self::PostgresAt(url) => Some(url),
         }
     }
 
     /// The URL of a fresh one; a file of it lies in `directory`.
     pub fn fresh(&self, directory: &Path) -> anyhow::Result<Fresh> {
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        match self {
-            Self::Sqlite => {
+        match self.server_url() {
+            None => {
                 let url = format!("sqlite://{}/{number}.db", directory.display());
                 Ok(Fresh { url, dropped: None })
             }
-            Self::Postgres(server) => {
+            Some(server) => {
                 let name = format!("latchkey_bench_{}_{number}", std::process::id());
                 PgConnection::establish(server)?
                     .batch_execute(&format!("CREATE DATABASE {name}"))?;
@@ -56,7 +75,7 @@ impl Database {
                 let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
                 let mark = if query.is_empty() { "" } else { "?" };
                 let url = format!("{base}/{name}{mark}{query}");
-                Ok(Fresh { url, dropped: Some((server.clone(), name)) })
+                Ok(Fresh { url, dropped: Some((server.to_owned(), name)) })
             }
         }
     }

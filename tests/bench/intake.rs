@@ -1,6 +1,7 @@
 //! The way in: received, stored, committed, answered.
 
 use super::database::Database;
+use super::disk::{Disk, Written};
 use super::kartra::Webhooks;
 use super::report::{Table, Target};
 use super::server::Server;
@@ -41,19 +42,20 @@ pub fn measure(
     load::closed(&server.address, connections, slice, request)?;
     bare.run(FIRST_GROUP, slice)?;
 
-    let (before, cpu, written) =
-        (server.metrics()?, server.process().cpu_seconds()?, server.process().written_bytes()?);
-    let (mut answered, mut seconds) = (0.0, 0.0);
+    let disk = Disk::of(database, &server)?;
+    let (before, cpu) = (server.metrics()?, server.process().cpu_seconds()?);
+    let (mut answered, mut seconds, mut written) = (0.0, 0.0, Written::NOTHING);
     let mut group = FIRST_GROUP;
     for _ in 0..SLICES {
+        let before_slice = disk.written()?;
         let slice = load::closed(&server.address, connections, slice, request)?;
+        written = written + (disk.written()? - before_slice);
         answered += load::count(slice.latencies.len());
         seconds += slice.seconds;
         group = rounded(group_size(&before, &server.metrics()?));
         bare.run(group, slice.seconds)?;
     }
     let cpu = server.process().cpu_seconds()? - cpu;
-    let written = server.process().written_bytes()? - written;
     let (rate, inserts) = (answered / seconds, bare.rate());
     let limit = 1.0 / (1.0 / received.rate() + 1.0 / inserts);
     table.note(
@@ -67,10 +69,12 @@ pub fn measure(
     table.ratio("… of the limit L = 1 / (1/a + 1/b)", rate / limit, Target::AtLeast(least));
     table.note("CPU seconds of the server for 1,000 webhooks", cpu / answered * 1_000.0, "s");
     let commits = 1_000.0 / group_size(&before, &server.metrics()?);
-    table.bounded("commits for 1,000 webhooks", commits, "", Target::AtMost(100.0));
-    if matches!(database, Database::Sqlite) {
-        table.note("bytes written for one webhook", written / answered, "B");
+    table.note("commits for 1,000 webhooks", commits, "");
+    if let Some(syncs) = written.syncs {
+        let name = "fsyncs for 1,000 webhooks";
+        table.bounded(name, syncs / answered * 1_000.0, "", Target::AtMost(100.0));
     }
+    table.note(format!("{} for one webhook", disk.bytes_of()), written.bytes / answered, "B");
     at_half(arguments, rate / 2.0, &server, &webhooks, group, &mut bare, table)?;
     table.note("peak memory of the server under this load", server.process().peak_mb()?, "MB");
     Ok(inserts)

@@ -5,22 +5,29 @@
 //!
 //! Flags come behind two dashes, as in `cargo bench -- --seconds 3 --json figures.json`; `--help` names them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that meets what it does not expect has failed"
+)]
+
 mod application;
 mod database;
-mod http;
+mod disk;
 mod intake;
-mod kartra;
-mod load;
 mod process;
 mod reads;
 mod report;
 mod server;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod yardsticks;
 
 use anyhow::Context;
 use clap::Parser;
 use database::Database;
 use report::Report;
+use shared::{http, kartra, load};
 use std::path::PathBuf;
 
 /// What Latchkey costs on this machine.
@@ -56,7 +63,8 @@ fn main() -> anyhow::Result<()> {
         return server::serve_unstored(url);
     }
     let mut report = Report::default();
-    for database in [Some(Database::Sqlite), Database::postgres()].into_iter().flatten() {
+    measure(&arguments, &Database::Sqlite, &mut report)?;
+    if let Some(database) = Database::postgres(&arguments.directory)? {
         measure(&arguments, &database, &mut report)?;
     }
     report.print();

@@ -2,6 +2,7 @@
 
 use super::http;
 use super::process::Process;
+use super::shared::syncs::Syncs;
 use anyhow::{Context, bail};
 use latchkey::app::{self, Options};
 use latchkey::settings::Settings;
@@ -22,6 +23,8 @@ pub struct Server {
     pub address: String,
     /// The path of the webhook URL.
     pub hook: String,
+    /// What it asks to be on disk, by itself.
+    pub syncs: Syncs,
     /// It goes on printing into this.
     _output: BufReader<ChildStdout>,
     _data: TempDir,
@@ -45,7 +48,9 @@ impl Server {
 
     fn spawn(command: &mut Command, database_url: &str, directory: &Path) -> anyhow::Result<Self> {
         let data = tempfile::tempdir_in(directory)?;
+        let syncs = Syncs::in_directory(data.path())?;
         let mut child = command
+            .envs(syncs.environment())
             .current_dir(data.path())
             .env("LATCHKEY__DATA_DIR", data.path())
             .env("LATCHKEY__DATABASE__URL", database_url)
@@ -62,7 +67,7 @@ impl Server {
                 && let Some((address, token)) = rest.split_once("/hooks/kartra/")
             {
                 let (address, hook) = (address.to_owned(), format!("/hooks/kartra/{token}"));
-                return Ok(Self { child, address, hook, _output: output, _data: data });
+                return Ok(Self { child, address, hook, syncs, _output: output, _data: data });
             }
             line.clear();
         }

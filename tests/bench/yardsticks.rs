@@ -2,14 +2,13 @@
 
 use super::kartra::Webhooks;
 use super::load::{count, histogram, note};
+use super::shared::row::row;
 use hdrhistogram::Histogram;
-use latchkey::core::kartra::read;
+use latchkey::clock::Clock;
 use latchkey::core::policy::Policy;
 use latchkey::store::Store;
-use latchkey::store::observations;
 use latchkey::store::sites::{self, Site};
 use latchkey::store::webhooks::{self, NewWebhook};
-use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -42,7 +41,9 @@ impl Inserter {
     pub fn run(&mut self, group: usize, seconds: f64) -> anyhow::Result<()> {
         let ends = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < ends {
-            let rows: Vec<NewWebhook> = (0..group).map(|_| row(&self.webhooks.next().1)).collect();
+            let now = Clock::system().now().naive_utc();
+            let next = |_| row(SITE, &self.webhooks.next().1, now);
+            let rows: Vec<NewWebhook> = (0..group).map(next).collect();
             let began = Instant::now();
             self.store.write(|conn| webhooks::insert(conn, &rows))?;
             let took = began.elapsed();
@@ -70,34 +71,7 @@ fn site() -> Site {
         ipn_secret: None,
         rules_version: 1,
         feed_position: 0,
-        created_at: chrono::Utc::now(),
-    }
-}
-
-/// The row that intake would store.
-fn row(body: &[u8]) -> NewWebhook {
-    let reading = read(body);
-    let said = reading.says.as_ref().ok();
-    let now = chrono::Utc::now().naive_utc();
-    NewWebhook {
-        site_id: SITE.to_owned(),
-        id: uuid::Uuid::now_v7().to_string(),
-        received_at: now,
-        feed: reading.feed.as_str(),
-        status: "pending",
-        kind: said.map(|said| said.kind.as_str()),
-        transaction_id: said.and_then(|said| said.transaction_id.clone()),
-        product_id: said.and_then(|said| said.product_id.clone()),
-        email: said.and_then(|said| said.person.transaction_email.clone()),
-        reason: None,
-        changes: 0,
-        body: body.to_vec(),
-        body_hash: Sha256::digest(body).to_vec(),
-        secret_mac: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        vouched: Some(1),
-        said: said.and_then(|said| observations::said(said).ok()),
+        created_at: Clock::system().now(),
     }
 }
 
