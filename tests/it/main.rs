@@ -15,11 +15,14 @@ mod core_agrees;
 mod crash;
 mod failures;
 mod flow_agrees;
+mod guard;
 mod house;
 mod metrics;
 mod model;
 mod orders;
 mod replicas;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod store;
 mod support;
 mod tidy;

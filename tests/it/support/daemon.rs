@@ -140,6 +140,16 @@ impl Home {
         self.start(self.command(&["serve"]))
     }
 
+    /// Starts the daemon with more in its environment; answers when it listens.
+    pub fn serve_under<'a>(
+        &self,
+        environment: impl IntoIterator<Item = (&'a str, &'a Path)>,
+    ) -> Daemon {
+        let mut command = self.command(&["serve"]);
+        command.envs(environment);
+        self.start(command)
+    }
+
     /// Starts one of several daemons on the same PostgreSQL, which knows its sessions by this name.
     pub fn serve_as(&self, name: &str) -> Daemon {
         let url = self.url();

@@ -42,10 +42,15 @@ impl Database {
             eprintln!("SKIPPED on PostgreSQL: {POSTGRES} is not set; tests/run sets it");
             return None;
         };
+        Some(Self::on(server))
+    }
+
+    /// A fresh database on a PostgreSQL server, as its administrator reaches it.
+    pub fn on(server: String) -> Self {
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
         let name = format!("latchkey_{}_{number}", std::process::id());
         execute(&server, &format!("CREATE DATABASE {name}"));
-        Some(Self::Postgres { server, name })
+        Self::Postgres { server, name }
     }
 
     /// Its URL; `directory` is the test's own.
