@@ -26,7 +26,7 @@ mod yardsticks;
 use anyhow::Context;
 use clap::Parser;
 use database::Database;
-use report::Report;
+use report::{Report, Table};
 use shared::{http, kartra, load};
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> anyhow::Result<()> {
-    let mut table = report.table(database.name());
+    let mut table = Table::of(database.name());
     let bare = intake::measure(arguments, database, &mut table)?;
     let applied = application::measure(arguments, database, bare, &mut table)?;
     reads::measure(arguments, &applied, &mut table)?;

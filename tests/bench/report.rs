@@ -47,12 +47,6 @@ impl Target {
 }
 
 impl Report {
-    /// An empty table.
-    pub fn table(&self, database: &'static str) -> Table {
-        eprintln!("— {database}");
-        Table { database, figures: Vec::new() }
-    }
-
     /// Takes a table that is full.
     pub fn add(&mut self, table: Table) {
         self.tables.push(table);
@@ -79,6 +73,12 @@ impl Report {
 }
 
 impl Table {
+    /// An empty one.
+    pub fn of(database: &'static str) -> Self {
+        eprintln!("— {database}");
+        Self { database, figures: Vec::new() }
+    }
+
     /// Notes a figure.
     pub fn note(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.push(Figure { name: name.into(), value, unit, target: None });

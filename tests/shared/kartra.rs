@@ -16,8 +16,10 @@ const FIRST_REFUND_ID: u32 = 30_000_000;
 /// One of so many webhooks is a form of the IPN, the others are JSON of the Outbound API.
 const FORM_EVERY: u32 = 4;
 
-/// What every webhook replaces, as the samples write it, by what goes with its number.
-const REPLACED: [(&str, fn(u32) -> String); 7] = [
+/// What goes with the number of a buyer.
+type OfNumber = fn(u32) -> String;
+/// What every webhook replaces, as the samples write it.
+const REPLACED: [(&str, OfNumber); 7] = [
     ("dana.whitfield@example.com", email),
     ("dana.whitfield%40example.com", |number| email(number).replace('@', "%40")),
     ("4410021", |number| (FIRST_ID + number).to_string()),

@@ -46,7 +46,7 @@ pub fn count(app: &TestApp) {
             for (operation, rows) in [("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")] {
                 let trigger =
                     format!("CREATE TRIGGER written_{name}_{operation} AFTER {operation}");
-                statements += &match conn {
+                let statement = match conn {
                     Conn::Sqlite(_) => format!(
                         "{trigger} ON {name} BEGIN INSERT INTO written VALUES ('{name}', 1); END;"
                     ),
@@ -55,6 +55,7 @@ pub fn count(app: &TestApp) {
                          FOR EACH STATEMENT EXECUTE FUNCTION note_written();"
                     ),
                 };
+                statements += &statement;
             }
         }
         Ok(conn.batch_execute(&statements)?)
