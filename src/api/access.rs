@@ -1,19 +1,22 @@
 //! The hot path: may this address have this level, now?
 //!
-//! It reads what was recorded, by two keys; at or past the member's next change it computes.
+//! It reads what is recorded, every time, with one statement; at or past the member's next change it
+//! computes. No answer is kept for the next one who asks: what another process has revoked is refused
+//! from its commit on.
 
 use super::members::answer_of;
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::kartra::values::email;
-use crate::flow::settle::Bench;
+use crate::store::Result as Stored;
 use crate::store::conn::Conn;
-use crate::store::{members, rules};
+use crate::store::door::{self, Recorded};
+use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Json, Query};
 use crate::web::problem::Problem;
 use crate::web::shapes::{Email, Slug};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,17 +42,21 @@ pub(super) struct Allowed {
     until: Option<Instant>,
 }
 
+impl Resource for Allowed {}
+
 /// `GET /sites/{site}/access?email=&level=`
 pub async fn allowed(
     app: web::Data<App>,
     _: Auth<Read>,
+    request: HttpRequest,
     site: web::Path<String>,
     query: Query<Question>,
 ) -> Result<HttpResponse, Problem> {
     let Some(email) = email(&query.0.email) else {
         return Err(Problem::malformed("email must be an e-mail address."));
     };
-    answer(&app, site.into_inner(), email, query.0.level).await
+    let asked = Asked { site_id: site.into_inner(), email, level: query.0.level };
+    Ok(answer::thing(&request, &asked.answer(&app).await?))
 }
 
 /// `POST /sites/{site}/access/check`: the same, the address out of the logs.
@@ -62,34 +69,51 @@ pub async fn check(
     let Some(email) = email(&body.0.email) else {
         return Err(Problem::invalid_at("/email", "must be an e-mail address"));
     };
-    answer(&app, site.into_inner(), email, body.0.level).await
+    let asked = Asked { site_id: site.into_inner(), email, level: body.0.level };
+    Ok(HttpResponse::Ok().json(asked.answer(&app).await?))
 }
 
-async fn answer(
-    app: &App,
-    site: String,
+/// A question as it was understood.
+struct Asked {
+    site_id: String,
     email: String,
     level: String,
-) -> Result<HttpResponse, Problem> {
-    let found = app
-        .blocking(move |app| app.look(&site, |conn, bench| look_up(conn, bench, &email, &level)));
-    Ok(HttpResponse::Ok().json(found.await?))
 }
 
-fn look_up(conn: &mut Conn, bench: &Bench, email: &str, level: &str) -> Result<Allowed, Problem> {
-    let site_id = &bench.site.id;
-    if rules::level(conn, site_id, level)?.is_none() {
-        return Err(Problem::not_found("level"));
+impl Asked {
+    async fn answer(self, app: &App) -> Result<Allowed, Problem> {
+        // On SQLite the read takes microseconds: to hand it to another thread would cost more.
+        let recorded = app.store().read_at_once(|conn| self.recorded(conn));
+        let (asked, recorded) = match recorded {
+            Some(recorded) => (self, recorded),
+            None => app.blocking(move |app| self.ask_and_wait(app)).await?,
+        };
+        let recorded = recorded.ok_or_else(|| Problem::not_found("site"))?;
+        if !recorded.level_is_known {
+            return Err(Problem::not_found("level"));
+        }
+        let now = app.clock().now();
+        if recorded.next_change_at.is_some_and(|at| at <= now) {
+            return app.blocking(move |app| asked.compute(app)).await;
+        }
+        Ok(Allowed { allowed: recorded.is_held, until: recorded.until })
     }
-    let Some(member) = members::with_email(conn, site_id, email)? else {
-        return Ok(Allowed { allowed: false, until: None });
-    };
-    let due = member.next_change_at.is_some_and(|at| at.and_utc() <= bench.at);
-    let held = if due {
-        let answer = answer_of(conn, bench, email, bench.at)?;
-        answer.levels.into_iter().find(|held| held.level == level)
-    } else {
-        members::recorded_level(conn, site_id, &member.id, level)?
-    };
-    Ok(Allowed { allowed: held.is_some(), until: held.and_then(|held| held.until) })
+
+    fn recorded(&self, conn: &mut Conn) -> Stored<Option<Recorded>> {
+        door::recorded(conn, &self.site_id, &self.email, &self.level)
+    }
+
+    fn ask_and_wait(self, app: &App) -> Result<(Self, Option<Recorded>), Problem> {
+        let recorded = app.store().read_one(|conn| self.recorded(conn))?;
+        Ok((self, recorded))
+    }
+
+    /// What is held at an instant that the record does not reach.
+    fn compute(&self, app: &App) -> Result<Allowed, Problem> {
+        app.look(&self.site_id, |conn, bench| {
+            let answer = answer_of(conn, bench, &self.email, bench.at)?;
+            let held = answer.levels.into_iter().find(|held| held.level == self.level);
+            Ok(Allowed { allowed: held.is_some(), until: held.and_then(|held| held.until) })
+        })
+    }
 }

@@ -29,8 +29,8 @@ pub(super) struct LevelView {
 }
 
 impl Resource for LevelView {
-    fn decided(&self) -> Value {
-        json!([self.id, self.name])
+    fn decided(&self) -> Option<Value> {
+        Some(json!([self.id, self.name]))
     }
 }
 

@@ -29,6 +29,8 @@ use actix_web::web::{self, ServiceConfig};
 pub fn routes(config: &mut ServiceConfig) {
     let scope = web::scope("/api/v1")
         .wrap(from_fn(authenticate))
+        // Routes are tried in this order, and no other is asked for as often as the door.
+        .service(resource("/sites/{site}/access", "GET, HEAD").get(access::allowed))
         .service(resource("/sites", "GET, HEAD, POST").get(sites::list).post(sites::create))
         .service(
             resource("/sites/{site}", "GET, HEAD, PATCH, DELETE")
@@ -85,7 +87,6 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/sites/{site}/members/{member}/blocks/{id}", "DELETE")
                 .delete(overrides::end_block),
         )
-        .service(resource("/sites/{site}/access", "GET, HEAD").get(access::allowed))
         .service(resource("/sites/{site}/access/check", "POST").post(access::check))
         .service(resource("/sites/{site}/webhooks", "GET, HEAD").get(webhooks::list))
         .service(resource("/sites/{site}/webhooks/{id}", "GET, HEAD").get(webhooks::get))

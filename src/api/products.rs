@@ -44,8 +44,8 @@ pub(super) struct ProductView {
 }
 
 impl Resource for ProductView {
-    fn decided(&self) -> Value {
-        json!([self.product_id, self.status == Status::Ignored])
+    fn decided(&self) -> Option<Value> {
+        Some(json!([self.product_id, self.status == Status::Ignored]))
     }
 }
 

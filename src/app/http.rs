@@ -63,14 +63,17 @@ pub(super) fn serve(
                 }
                 let refused = nul_fault(request.path(), request.query_string());
                 let asked = Asked::of(&request);
-                let answer = refused.map_or_else(|| Ok(service.call(request)), Err);
+                let answer = match refused {
+                    None => Ok(service.call(request)),
+                    Some(refused) => Err(request.error_response(refused)),
+                };
                 async move {
                     let answer = match answer {
-                        Ok(answer) => answer.await,
-                        Err(refused) => Err(refused.into()),
+                        Ok(answer) => answer.await?,
+                        Err(refused) => refused,
                     };
                     asked.note(&answer);
-                    answer
+                    Ok(answer)
                 }
             })
             .service(resource("/", "GET, HEAD").get(welcome))
@@ -113,28 +116,23 @@ fn nul_fault(path: &str, query: &str) -> Option<Problem> {
 
 /// What was asked for, to be noted when it is answered.
 struct Asked {
-    app: Option<web::Data<App>>,
-    /// The pattern of the route: the path itself may hold a token or an address.
-    route: Option<String>,
     method: Method,
     began: std::time::Instant,
 }
 
 impl Asked {
     fn of(request: &ServiceRequest) -> Self {
-        let (app, route) = (request.app_data().cloned(), request.match_pattern());
-        Self { app, route, method: request.method().clone(), began: std::time::Instant::now() }
+        Self { method: request.method().clone(), began: std::time::Instant::now() }
     }
 
     /// One line a request, and one count.
-    fn note(&self, answer: &Result<ServiceResponse, actix_web::Error>) {
-        let status = match answer {
-            Ok(answer) => answer.status(),
-            Err(error) => error.as_response_error().status_code(),
-        };
-        let (status, micros) = (status.as_u16(), self.began.elapsed().as_micros());
-        let route = self.route.as_deref();
-        if let Some(app) = &self.app {
+    fn note(&self, answer: &ServiceResponse) {
+        let (status, micros) = (answer.status().as_u16(), self.began.elapsed().as_micros());
+        // The pattern of the route: the path itself may hold a token or an address. Once it is answered
+        // it is known, where before every route would be tried for it.
+        let route = answer.request().match_pattern();
+        let route = route.as_deref();
+        if let Some(app) = answer.request().app_data::<web::Data<App>>() {
             app.metrics().answered(route, self.method.as_str(), status);
         }
         tracing::debug!(method = %self.method, route, status, micros, "answered");

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
 
+use super::readers::Readers;
 use super::wakeup::Wakeups;
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
@@ -118,6 +119,8 @@ pub struct Connections {
     /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
     /// than in SQLite's busy loop. `None` for PostgreSQL.
     writer: Option<Arc<Mutex<()>>>,
+    /// Beside the pool, for reads that wait for nobody. `None` for PostgreSQL.
+    readers: Option<Readers>,
     /// Where they lead to.
     url: Arc<DatabaseUrl>,
     /// The lease of a transaction that writes, in seconds.
@@ -145,7 +148,10 @@ fn begin_with_lease(seconds: u32) -> Arc<str> {
 impl Connections {
     /// Opens a pool; fails when not even one connection can be made.
     pub fn open(url: DatabaseUrl, connections_max: u32) -> Result<Self> {
-        let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+        let readers = match &url {
+            DatabaseUrl::Sqlite(path) => Some(Readers::of(path)),
+            DatabaseUrl::Postgres(_) => None,
+        };
         let to = Arc::new(url.clone());
         let pool = Pool::builder()
             .max_size(connections_max)
@@ -153,11 +159,13 @@ impl Connections {
             // in the background dies in the clean-up of OpenSSL, after its work is done.
             .min_idle(Some(0))
             .connection_timeout(Duration::from_secs(CHECKOUT_SECONDS_MAX))
+            // Whoever takes one sees with their first statement whether it still lives.
+            .test_on_check_out(false)
             .build(url)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let writer = sqlite.then(|| Arc::new(Mutex::new(())));
+        let writer = readers.as_ref().map(|_| Arc::default());
         let begin_with_lease = begin_with_lease(LEASE_SECONDS);
-        Ok(Self { pool, writer, url: to, lease_seconds: LEASE_SECONDS, begin_with_lease })
+        Ok(Self { pool, writer, readers, url: to, lease_seconds: LEASE_SECONDS, begin_with_lease })
     }
 
     /// The same connections with a lease of so many seconds.
@@ -185,12 +193,25 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut conn = self.checkout()?;
-        let begin = match &*conn {
-            Conn::Sqlite(_) => "BEGIN",
-            Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        let begin = match &*self.url {
+            DatabaseUrl::Sqlite(_) => "BEGIN",
+            DatabaseUrl::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
-        Transaction::begin(&mut conn, begin)?.run(work)
+        Transaction::of(&mut *self.begun(begin)?).run(work)
+    }
+
+    /// Reads with one statement, which is a snapshot of its own. It may be run again, where the first
+    /// connection turns out to be dead.
+    pub fn read_one<T>(&self, work: impl Fn(&mut Conn) -> Result<T>) -> Result<T> {
+        self.on_a_live_one(|conn| work(conn)).map(|(_, read)| read)
+    }
+
+    /// The same at once, on this thread and without waiting for anybody; `None` where that cannot be: on
+    /// PostgreSQL, which is a network away, and at moments when SQLite would have to wait.
+    pub fn read_at_once<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Option<T> {
+        let read = self.readers.as_ref()?.read(work);
+        read.inspect_err(|error| tracing::debug!(%error, "a read at once has to be done again"))
+            .ok()
     }
 
     /// Runs a transaction that writes. Nothing of it remains when it fails.
@@ -199,13 +220,12 @@ impl Connections {
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
         let _turn = self.writer.as_ref().map(|writer| turn(writer));
-        let mut conn = self.checkout()?;
-        let begin = match &*conn {
+        let begin = match &*self.url {
             // Deferred would take the write lock in the middle, and fail there instead of waiting.
-            Conn::Sqlite(_) => "BEGIN IMMEDIATE",
-            Conn::Postgres(_) => &*self.begin_with_lease,
+            DatabaseUrl::Sqlite(_) => "BEGIN IMMEDIATE",
+            DatabaseUrl::Postgres(_) => &*self.begin_with_lease,
         };
-        Transaction::begin(&mut conn, begin)?.run(work)
+        Transaction::of(&mut *self.begun(begin)?).run(work)
     }
 
     /// Runs something outside any transaction, as migrations need it.
@@ -213,6 +233,34 @@ impl Connections {
         let _turn = self.writer.as_ref().map(|writer| turn(writer));
         let mut conn = self.checkout()?;
         work(&mut conn)
+    }
+
+    /// A connection on which a transaction has begun. Through diesel's own counting, as its inserts of
+    /// many rows open savepoints.
+    fn begun(&self, begin: &str) -> Result<PooledConnection<DatabaseUrl>> {
+        let begun = self.on_a_live_one(|conn| {
+            Ok(on_backend!(conn, |c| Manager::begin_transaction_sql(c, begin))?)
+        });
+        begun.map(|(conn, ())| conn)
+    }
+
+    /// Does something that leaves no trace where it fails, on a connection that lives: PostgreSQL closes
+    /// those that are idle when it is restarted, and each of them tells with its first statement, after
+    /// which the pool lets go of it.
+    fn on_a_live_one<T>(
+        &self,
+        first: impl Fn(&mut Conn) -> Result<T>,
+    ) -> Result<(PooledConnection<DatabaseUrl>, T)> {
+        for _ in 0..self.pool.max_size() {
+            let mut conn = self.checkout()?;
+            match first(&mut conn) {
+                Err(_) if is_dead(&mut conn) => {}
+                done => return Ok((conn, done?)),
+            }
+        }
+        let mut conn = self.checkout()?;
+        let done = first(&mut conn)?;
+        Ok((conn, done))
     }
 
     fn checkout(&self) -> Result<PooledConnection<DatabaseUrl>> {
@@ -226,22 +274,26 @@ struct SqliteVersion {
     version: String,
 }
 
+/// Whether a connection that has failed is gone. What is asked here also tells diesel, which does not
+/// see it where a statement could not even be prepared; and so the pool lets go of it.
+fn is_dead(conn: &mut Conn) -> bool {
+    conn.batch_execute("SELECT 1").is_err()
+}
+
 /// The lock guards no data, so a panic while it was held leaves nothing behind to fear.
 fn turn(writer: &Mutex<()>) -> MutexGuard<'_, ()> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An open transaction; dropped without a commit, by error or by panic, it is rolled back.
+/// A transaction that has begun; dropped without a commit, by error or by panic, it is rolled back.
 struct Transaction<'a> {
     conn: &'a mut Conn,
     committed: bool,
 }
 
 impl<'a> Transaction<'a> {
-    fn begin(conn: &'a mut Conn, statement: &str) -> Result<Self> {
-        // Through diesel's own counting, as its inserts of many rows open savepoints.
-        on_backend!(conn, |c| Manager::begin_transaction_sql(c, statement))?;
-        Ok(Self { conn, committed: false })
+    fn of(conn: &'a mut Conn) -> Self {
+        Self { conn, committed: false }
     }
 
     fn run<T, E: From<StoreError>>(

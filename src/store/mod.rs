@@ -8,6 +8,7 @@ pub mod changes;
 pub mod conn;
 pub mod connection;
 pub mod disposal;
+pub mod door;
 pub mod events;
 pub mod keys;
 pub mod members;
@@ -15,6 +16,7 @@ pub mod migrate;
 pub mod observations;
 pub mod overrides;
 pub mod purchases;
+mod readers;
 pub mod recomputes;
 pub mod rules;
 mod schema;
@@ -110,6 +112,18 @@ impl Store {
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
         self.connections.read(work)
+    }
+
+    /// Reads with one statement, which is a snapshot of its own and needs no transaction; it may be run
+    /// more than once.
+    pub fn read_one<T>(&self, work: impl Fn(&mut Conn) -> Result<T>) -> Result<T> {
+        self.connections.read_one(work)
+    }
+
+    /// Reads with one statement at once, on a thread that must not wait; `None` where that cannot be,
+    /// and [`Store::read_one`] elsewhere has to do.
+    pub fn read_at_once<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Option<T> {
+        self.connections.read_at_once(work)
     }
 
     /// Writes in one transaction; an error, the caller's own included, leaves nothing of it.

@@ -15,12 +15,13 @@ const ETAG_HASH_BYTES: usize = 9;
 
 /// A single resource, as it is shown.
 pub trait Resource: Serialize {
-    /// The part of it that writers decide; all of it, unless something else moves what is shown.
+    /// The part of it that writers decide; `None` where that is all of it, and nothing else moves what is
+    /// shown.
     ///
     /// `If-Match` is held against this part alone: a count that a webhook moves refuses nobody's
     /// write.
-    fn decided(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+    fn decided(&self) -> Option<Value> {
+        None
     }
 }
 
@@ -29,11 +30,22 @@ impl Resource for Value {}
 /// The `ETag` of a resource: its first half changes with what writers decide, its second with
 /// anything that is shown.
 pub fn etag(thing: &impl Resource) -> String {
-    format!("\"{}.{}\"", short_hash(&thing.decided()), short_hash(thing))
+    etag_of(thing, &written(thing))
 }
 
-fn short_hash(shown: &impl Serialize) -> String {
-    let hash = Sha256::digest(serde_json::to_vec(shown).unwrap_or_default());
+fn etag_of(thing: &impl Resource, body: &[u8]) -> String {
+    let shown = short_hash(body);
+    let decided = thing.decided().map(|decided| short_hash(&written(&decided)));
+    format!("\"{}.{shown}\"", decided.as_ref().unwrap_or(&shown))
+}
+
+/// A thing as it is sent.
+fn written(thing: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(thing).unwrap_or_default()
+}
+
+fn short_hash(shown: &[u8]) -> String {
+    let hash = Sha256::digest(shown);
     URL_SAFE_NO_PAD.encode(hash.get(..ETAG_HASH_BYTES).unwrap_or_default())
 }
 
@@ -68,16 +80,30 @@ fn listed(header: &str) -> impl Iterator<Item = &str> {
     header.split(',').map(str::trim)
 }
 
+/// Whoever keeps an answer asks before they use it again: nobody is let in by what was once true.
+const ASK_AGAIN: (&str, &str) = ("Cache-Control", "no-cache");
+
 /// 200 with a thing, or 304 where the caller has it already.
 pub fn thing(request: &HttpRequest, thing: &impl Resource) -> HttpResponse {
-    let tag = etag(thing);
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    // A proxy that compresses makes a tag weak; what is shown is the same.
-    let same = |listed: &str| listed == "*" || listed.trim_start_matches("W/") == tag;
-    if known.is_some_and(|known| listed(known).any(same)) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    let body = written(thing);
+    let tag = etag_of(thing, &body);
+    if knows(request, &tag) {
+        let mut known = HttpResponse::NotModified();
+        return known.insert_header((header::ETAG, tag)).insert_header(ASK_AGAIN).finish();
     }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(thing)
+    HttpResponse::Ok()
+        .insert_header((header::ETAG, tag))
+        .insert_header(ASK_AGAIN)
+        .content_type(header::ContentType::json())
+        .body(body)
+}
+
+/// Whether a caller has the thing with this tag already (RFC 9110, 13.1.2).
+fn knows(request: &HttpRequest, tag: &str) -> bool {
+    // A proxy that compresses makes a tag weak; what is shown is the same.
+    let same = |listed: &str| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag;
+    let known = request.headers().get_all(header::IF_NONE_MATCH);
+    known.filter_map(|known| known.to_str().ok()).any(|known| listed(known).any(same))
 }
 
 /// 201 with `Location` and the thing that was made.

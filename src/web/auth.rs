@@ -102,13 +102,21 @@ fn admit<N: Needs>(request: &HttpRequest) -> Result<Auth<N>, Problem> {
 /// not even how a body is wrong.
 pub async fn authenticate(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match caller_of(&request).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        // A refusal is an answer to this request, of which the log and the counts tell.
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
+}
+
+async fn caller_of(request: &ServiceRequest) -> Result<Arc<Caller>, Problem> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(Problem::internal)?;
-    let app = app.get_ref().clone();
-    let caller = Key::of(request.request())?.caller(&app).await?;
-    request.extensions_mut().insert(caller);
-    next.call(request).await
+    Key::of(request.request())?.caller(app).await
 }
 
 /// A key as it was sent; only its hash is kept.

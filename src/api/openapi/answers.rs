@@ -104,6 +104,7 @@ pub fn of(happens: impl Fn(u16) -> bool, conflict: Option<&'static str>) -> Vec<
 pub fn headers() -> Value {
     let text = |description: &str, example: &str| json!({ "description": description, "required": true, "schema": { "type": "string" }, "example": example });
     json!({
+        "Cache-Control": text("Whoever keeps the answer asks before they use it again.", "no-cache"),
         "ETag": text("The state of the thing, for `If-Match` and `If-None-Match`.", examples::ETAG),
         "Location": text("Where the thing is.", "/api/v1/sites/default/levels/gold"),
         "WWW-Authenticate": text("How to authenticate.", "Bearer"),

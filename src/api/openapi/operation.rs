@@ -40,6 +40,9 @@ pub struct Operation {
     streams: bool,
 }
 
+/// The headers of a single thing.
+const THING: &[&str] = &["Cache-Control", "ETag"];
+
 /// A good answer.
 struct Good {
     status: u16,
@@ -95,11 +98,11 @@ impl Operation {
 
     /// 200 with a single thing and its `ETag`, or 304 where the caller has it already.
     pub fn thing<T: JsonSchema>(self, when: &'static str) -> Self {
-        self.with(200, when, Holds::Thing(SchemaGenerator::subschema_for::<T>), &["ETag"]).with(
+        self.with(200, when, Holds::Thing(SchemaGenerator::subschema_for::<T>), THING).with(
             304,
             "It is as `If-None-Match` says.",
             Holds::Nothing,
-            &["ETag"],
+            THING,
         )
     }
 

@@ -200,7 +200,8 @@ fn access() -> Vec<Operation> {
             "askAccess",
             "May this address have this level?",
         )
-        .answers::<access::Allowed>("Whether it may, now."),
+        .says("It is read anew each time: nobody is let in by an earlier answer.")
+        .thing::<access::Allowed>("Whether it may, now."),
         post(
             "/sites/{site}/access/check",
             access::check,

@@ -51,9 +51,9 @@ impl SiteView {
 }
 
 impl Resource for SiteView {
-    fn decided(&self) -> Value {
+    fn decided(&self) -> Option<Value> {
         let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
-        json!([name, kartra_time_zone, enabled, ipn_secret_set, policy])
+        Some(json!([name, kartra_time_zone, enabled, ipn_secret_set, policy]))
     }
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod changes;
 mod concurrency;
 mod connection;
+mod door;
 mod grants;
 mod health;
 mod hooks;

@@ -5,6 +5,7 @@ mod beside;
 mod crowd;
 mod edits;
 mod fair;
+mod idle;
 mod judge;
 mod lease;
 mod load;
