@@ -12,15 +12,22 @@ use crate::store::members::{self, Member};
 use crate::store::{Result as Stored, rules};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{self, Moment, Nothing, Page, Query};
+use crate::web::extract::{Moment, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use crate::web::shapes::{Slug, Text};
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// How many members are looked through for one page, when a level at another instant is asked for.
-const LOOKED_AT_MAX: usize = 2_000;
+/// How many members are answered for one page, when a level is asked for.
+const ANSWERED_MAX: usize = 2_000;
+/// How many addresses are looked through for one page, when a part of one is asked for.
+const LOOKED_THROUGH_MAX: usize = 20_000;
+/// How many of them are read at once.
+const LOOKED_THROUGH_AT_ONCE: usize = 1_000;
+/// How many of those whose end is due and has not fired are looked at for one page.
+const DUE_MAX: i64 = 1_000;
 
 /// A member as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -38,13 +45,6 @@ pub(super) struct MemberView {
     next_change_at: Option<Instant>,
     /// When the member was first heard of; null for an address that nobody has.
     created_at: Option<Instant>,
-}
-
-impl MemberView {
-    /// The key of a member that is there, by which a list goes on behind them.
-    fn key(&self) -> Option<(chrono::NaiveDateTime, String)> {
-        Some((self.created_at?.naive_utc(), self.id.clone()?))
-    }
 }
 
 impl Resource for MemberView {}
@@ -85,7 +85,7 @@ pub fn answer_of(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> St
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// A part of the address.
+    /// A part of the address; the whole address of a member finds that member alone, however many there are.
     #[schemars(with = "Option<Text>")]
     q: Option<String>,
     /// Only members who hold this level; an unknown one is 404.
@@ -105,8 +105,8 @@ pub async fn list(
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let List { q, level, at, limit, cursor } = query.0;
-    let page = Page::of(limit, cursor.as_deref(), 2)?;
-    let before = page.after_instant()?;
+    let page = Page::of(limit, cursor.as_deref(), 1)?;
+    let before = page.after_one().map(str::to_owned);
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             if let Some(level) = &level
@@ -115,48 +115,96 @@ pub async fn list(
                 return Err(Problem::not_found("level"));
             }
             let at = at.map_or(bench.at, |at| at.0);
-            // The record tells who holds a level now; of other instants it tells nothing.
-            let recorded = level.clone().filter(|_| at == bench.at).map(|level| (level, at));
-            let filter = members::Filter { q, level: recorded, before };
-            Ok(look_through(conn, bench, filter, level.as_ref(), at, page.limit)?)
+            let q = q.map(|q| q.trim().to_lowercase());
+            Ok(Wanted { q, level, at }.look_through(conn, bench, before, page.limit)?)
         })
     });
     let (items, next) = found.await?;
+    let next = next.map(|id| vec![id]);
     Ok(answer::items_until(&items, next.as_deref()))
 }
 
-/// A page of members who held a level, or of all; and the key of the last that was looked at, where
-/// more follow. A page is short where few of the many that were looked at held the level.
-fn look_through(
-    conn: &mut Conn,
-    bench: &Bench,
-    mut filter: members::Filter,
-    level: Option<&String>,
+/// Which members a list is about.
+struct Wanted {
+    /// A part of the address, in lower case.
+    q: Option<String>,
+    /// A level that they hold.
+    level: Option<String>,
+    /// When they hold it.
     at: Instant,
-    limit: i64,
-) -> Stored<(Vec<MemberView>, Option<Vec<String>>)> {
-    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
-    let (mut items, mut looked_at) = (Vec::new(), 0);
-    loop {
-        let batch = members::list(conn, &bench.site.id, &filter, limit + 1)?;
-        let more = batch.len() > enough;
-        looked_at += batch.len();
-        for view in views(conn, bench, batch.into_iter().take(enough).collect(), at)? {
-            filter.before = view.key();
-            if level.is_none_or(|level| view.levels.contains(level)) {
-                items.push(view);
+}
+
+impl Wanted {
+    /// A page of them, and the id of the last who was looked at, where more follow. A page is short where
+    /// few of the many that were looked at are wanted.
+    fn look_through(
+        &self,
+        conn: &mut Conn,
+        bench: &Bench,
+        mut before: Option<String>,
+        limit: i64,
+    ) -> Stored<(Vec<MemberView>, Option<String>)> {
+        let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut items, mut looked_through, mut answered) = (Vec::new(), 0, 0);
+        loop {
+            // One more than the page shows tells whether there is a next page.
+            let room = enough + 1 - items.len();
+            let size = if self.q.is_some() { LOOKED_THROUGH_AT_ONCE.max(room) } else { room };
+            let mut batch = self.candidates(conn, bench, before.as_deref(), size + 1)?;
+            let mut more = batch.len() > size;
+            batch.truncate(size);
+            looked_through += batch.len();
+            before = batch.last().map(|member| member.id.clone()).or(before);
+            batch.retain(|member| self.q.as_ref().is_none_or(|q| member.email.contains(q)));
+            if batch.len() > room {
+                batch.truncate(room);
+                more = true;
+                before = batch.last().map(|member| member.id.clone());
             }
+            answered += batch.len();
+            let holds = |view: &MemberView| {
+                self.level.as_ref().is_none_or(|level| view.levels.contains(level))
+            };
+            items.extend(views(conn, bench, batch, self.at)?.into_iter().filter(holds));
             if items.len() > enough {
-                break;
+                items.truncate(enough);
+                let last = items.last().and_then(|view| view.id.clone());
+                return Ok((items, last));
+            }
+            let tired = answered >= ANSWERED_MAX || looked_through >= LOOKED_THROUGH_MAX;
+            if !more || tired {
+                return Ok((items, before.filter(|_| more)));
             }
         }
-        if !more || looked_at >= LOOKED_AT_MAX || items.len() >= enough {
-            let overfull = items.len() > enough;
-            items.truncate(enough);
-            let last = items.last().filter(|_| overfull);
-            let next = last.and_then(MemberView::key).or(filter.before.filter(|_| more));
-            return Ok((items, next.map(|(at, id)| extract::instant_key(at, &id))));
+    }
+
+    /// Members before an id, newest first, among whom are those that are wanted.
+    fn candidates(
+        &self,
+        conn: &mut Conn,
+        bench: &Bench,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Stored<Vec<Member>> {
+        let site_id = &bench.site.id;
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        if let Some(address) = self.q.as_deref().and_then(email)
+            && let Some(member) = members::with_email(conn, site_id, &address)?
+        {
+            let is_before = before.is_none_or(|before| member.id.as_str() < before);
+            return Ok(is_before.then_some(member).into_iter().collect());
         }
+        // The record tells who holds a level now; of other instants it tells nothing.
+        let Some(level) = self.level.as_ref().filter(|_| self.at == bench.at) else {
+            return members::list(conn, site_id, before, rows);
+        };
+        let holders = members::holders(conn, site_id, level, before, rows)?;
+        // Nor does it tell anything of those whose end is due.
+        let due = members::due(conn, site_id, bench.at, DUE_MAX)?;
+        let due = due.into_iter().filter(|m| before.is_none_or(|before| m.id.as_str() < before));
+        let all: BTreeMap<String, Member> =
+            holders.into_iter().chain(due).map(|member| (member.id.clone(), member)).collect();
+        Ok(all.into_values().rev().take(limit).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::core::kartra::Feed;
 use crate::core::scope::Scope;
 use crate::flow::settle::{Cause, Touched};
 use crate::store::bodies;
+use crate::store::search;
 use crate::store::webhooks::{self, Filter, Status, Webhook};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
@@ -97,17 +98,21 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let List { status, q, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 1)?;
-    let asked = page.asked();
-    let filter = Filter {
-        status,
-        q: q.map(|q| q.replace('\0', "")),
-        before: page.after_one().map(str::to_owned),
+    let (limit, asked) = (page.limit, page.asked());
+    let filter = Filter { status, before: page.after_one().map(str::to_owned) };
+    let Some(q) = q.map(|q| q.replace('\0', "")) else {
+        let found = app.blocking(move |app| {
+            app.look(&site, |conn, _| Ok(webhooks::list(conn, &site, &filter, asked)?))
+        });
+        let views: Vec<WebhookView> = found.await?.into_iter().map(WebhookView::from).collect();
+        return Ok(answer::page(&page, views, |webhook| vec![webhook.id.clone()]));
     };
     let found = app.blocking(move |app| {
-        app.look(&site, |conn, _| Ok(webhooks::list(conn, &site, &filter, asked)?))
+        app.look(&site, |conn, _| Ok(search::naming(conn, &site, &q, &filter, limit)?))
     });
-    let views: Vec<WebhookView> = found.await?.into_iter().map(WebhookView::from).collect();
-    Ok(answer::page(&page, views, |webhook| vec![webhook.id.clone()]))
+    let (found, next) = found.await?;
+    let views: Vec<WebhookView> = found.into_iter().map(WebhookView::from).collect();
+    Ok(answer::items_until(&views, next.map(|id| vec![id]).as_deref()))
 }
 
 /// `GET /sites/{site}/webhooks/{id}`: with its body, for a key that may see bodies.

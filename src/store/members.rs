@@ -240,44 +240,55 @@ pub fn next_due_at(conn: &mut Conn, site_id: &str) -> Result<Option<Instant>> {
     Ok(earliest.flatten().map(|at| at.and_utc()))
 }
 
-/// What a list of members is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only addresses that contain this.
-    pub q: Option<String>,
-    /// Only who is recorded to hold this level, or whose record was over by this instant.
-    pub level: Option<(String, Instant)>,
-    /// Only those before this (`created_at`, id): the cursor.
-    pub before: Option<(NaiveDateTime, String)>,
-}
-
-/// Members, newest first.
-pub fn list(conn: &mut Conn, site_id: &str, filter: &Filter, limit: i64) -> Result<Vec<Member>> {
+/// Members before an id, newest first: ids are in the order of their making.
+pub fn list(
+    conn: &mut Conn,
+    site_id: &str,
+    before: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Member>> {
     let mut query = members::table
-        .filter(members::site_id.eq(site_id.to_owned()))
+        .filter(members::site_id.eq(site_id))
         .select(Member::as_select())
-        .order((members::created_at.desc(), members::id.desc()))
+        .order(members::id.desc())
         .limit(limit)
         .into_boxed();
-    if let Some(q) = &filter.q {
-        let literal =
-            q.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        query = query.filter(members::email.like(format!("%{literal}%")).escape('\\'));
-    }
-    if let Some((level, at)) = &filter.level {
-        let holders = access::table
-            .filter(access::site_id.eq(site_id.to_owned()))
-            .filter(access::level.eq(level.clone()))
-            .select(access::member_id);
-        let due = members::next_change_at.le(stored(*at)).assume_not_null();
-        query = query.filter(members::id.eq_any(holders).or(due));
-    }
-    if let Some((created_at, id)) = &filter.before {
-        let earlier = members::created_at.lt(*created_at);
-        let tied = members::created_at.eq(*created_at).and(members::id.lt(id.clone()));
-        query = query.filter(earlier.or(tied));
+    if let Some(before) = before {
+        query = query.filter(members::id.lt(before));
     }
     Ok(query.load(conn)?)
+}
+
+/// Members before an id who are recorded to hold a level, newest first.
+pub fn holders(
+    conn: &mut Conn,
+    site_id: &str,
+    level: &str,
+    before: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Member>> {
+    let mut ids = access::table
+        .filter(access::site_id.eq(site_id))
+        .filter(access::level.eq(level))
+        .select(access::member_id)
+        .order(access::member_id.desc())
+        .limit(limit)
+        .into_boxed();
+    if let Some(before) = before {
+        ids = ids.filter(access::member_id.lt(before));
+    }
+    // In two steps: as a join, PostgreSQL may read all holders to show a few.
+    let ids: Vec<String> = ids.load(conn)?;
+    let mut found = Vec::new();
+    for ids in ids.chunks(IN_MAX) {
+        let rows = members::table
+            .filter(members::site_id.eq(site_id))
+            .filter(members::id.eq_any(ids))
+            .select(Member::as_select());
+        found.extend(rows.load::<Member>(conn)?);
+    }
+    found.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(found)
 }
 
 /// A site's members after one, by id.

@@ -20,6 +20,7 @@ mod readers;
 pub mod recomputes;
 pub mod rules;
 mod schema;
+pub mod search;
 mod sets;
 pub mod sites;
 pub mod standing;

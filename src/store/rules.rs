@@ -54,8 +54,9 @@ pub fn list_levels(
         .limit(limit)
         .into_boxed();
     if let Some((at, id)) = before {
-        query = query
-            .filter(levels::created_at.lt(at).or(levels::created_at.eq(at).and(levels::id.lt(id))));
+        // The first condition is where the walk along the index begins; of one instant, the second parts.
+        let earlier = levels::created_at.lt(at).or(levels::id.lt(id));
+        query = query.filter(levels::created_at.le(at)).filter(earlier);
     }
     Ok(query.load(conn)?)
 }
@@ -238,8 +239,8 @@ pub fn list_products(
         .limit(limit)
         .into_boxed();
     if let Some((at, id)) = before {
-        let tied = products::first_seen_at.eq(at).and(products::product_id.lt(id));
-        query = query.filter(products::first_seen_at.lt(at).or(tied));
+        let earlier = products::first_seen_at.lt(at).or(products::product_id.lt(id));
+        query = query.filter(products::first_seen_at.le(at)).filter(earlier);
     }
     Ok(query.load(conn)?)
 }

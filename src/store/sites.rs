@@ -182,8 +182,9 @@ pub fn list(
         .limit(limit)
         .into_boxed();
     if let Some((at, id)) = before {
-        let same_instant = sites::created_at.eq(at).and(sites::id.lt(id));
-        query = query.filter(sites::created_at.lt(at).or(same_instant));
+        // The first condition is where the walk along the index begins; of one instant, the second parts.
+        let earlier = sites::created_at.lt(at).or(sites::id.lt(id));
+        query = query.filter(sites::created_at.le(at)).filter(earlier);
     }
     query.load(conn)?.into_iter().map(Site::try_from).collect()
 }

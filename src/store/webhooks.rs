@@ -229,8 +229,6 @@ pub fn discard(conn: &mut Conn, site_id: &str, id: &str) -> Result<()> {
 pub struct Filter {
     /// Only this status.
     pub status: Option<Status>,
-    /// Only those whose id, address, transaction or product is this.
-    pub q: Option<String>,
     /// Only those before this id: the cursor.
     pub before: Option<String>,
 }
@@ -245,15 +243,6 @@ pub fn list(conn: &mut Conn, site_id: &str, filter: &Filter, limit: i64) -> Resu
         .into_boxed();
     if let Some(status) = filter.status {
         query = query.filter(webhooks::status.eq(status.as_str()));
-    }
-    if let Some(q) = &filter.q {
-        query = query.filter(
-            webhooks::id
-                .eq(q.clone())
-                .or(webhooks::email.eq(q.to_lowercase()))
-                .or(webhooks::transaction_id.eq(q.clone()))
-                .or(webhooks::product_id.eq(q.clone())),
-        );
     }
     if let Some(before) = &filter.before {
         query = query.filter(webhooks::id.lt(before.clone()));

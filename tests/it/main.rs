@@ -17,6 +17,7 @@ mod failures;
 mod flow_agrees;
 mod guard;
 mod house;
+mod lists;
 mod metrics;
 mod model;
 mod orders;

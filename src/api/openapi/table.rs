@@ -163,7 +163,7 @@ fn mappings() -> Vec<Operation> {
 fn members() -> Vec<Operation> {
     vec![
         get("/sites/{site}/members", members::list, "listMembers", "List the members")
-            .says("A page may be short, or empty, before the last where few members hold the level asked for.")
+            .says("A page may be short, or empty, before the last where few members hold the level or have the part of an address asked for.")
             .page::<members::MemberView>("The members, newest first."),
         get("/sites/{site}/members/{member}", members::get, "getMember", "Look at a member")
             .thing::<members::MemberView>("The member."),
@@ -215,6 +215,7 @@ fn access() -> Vec<Operation> {
 fn webhooks() -> Vec<Operation> {
     vec![
         get("/sites/{site}/webhooks", webhooks::list, "listWebhooks", "List the webhooks")
+            .says("A page may be short, or empty, before the last where a product is asked for that few of them name.")
             .page::<webhooks::WebhookView>("The webhooks, newest first, without their bodies."),
         get("/sites/{site}/webhooks/{id}", webhooks::get, "getWebhook", "Look at a webhook")
             .says("With its body, for a key with the scope `support`.")

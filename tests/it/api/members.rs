@@ -79,6 +79,22 @@ on_both_databases! {
         problem(&app.get(&format!("{SITE}/members?level=nonsense")), 404, "not-found");
     }
 
+    fn the_whole_address_of_a_member_finds_that_member_alone(app: &TestApp) {
+        gold(app);
+        for (number, name) in (1001..).zip(["dana", "jordana", "eva"]) {
+            applied(app, &sale(number, &format!("{name}@x.example")));
+        }
+        assert_eq!(listed(app, "?q=%20Dana@X.example"), ["dana@x.example"]);
+        assert_eq!(listed(app, "?q=dana@x.example&level=gold"), ["dana@x.example"]);
+        assert_eq!(listed(app, "?q=ana@x.example"), ["dana@x.example", "jordana@x.example"], "nobody has it");
+        let newest = listed(app, "?limit=1");
+        assert_eq!(newest, ["eva@x.example"]);
+        let page = app.get(&format!("{SITE}/members?limit=1"));
+        let behind_eva = format!("?cursor={}&q=", page.json["next_cursor"].as_str().expect("a cursor"));
+        assert_eq!(listed(app, &format!("{behind_eva}dana@x.example")), ["dana@x.example"]);
+        assert_eq!(listed(app, &format!("{behind_eva}eva@x.example")), [] as [&str; 0]);
+    }
+
     fn members_are_listed_as_of_an_instant(app: &TestApp) {
         gold(app);
         applied(app, &sale(1001, "dana@x.example"));

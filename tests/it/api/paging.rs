@@ -16,9 +16,13 @@ fn lists() -> Vec<(String, &'static str, bool)> {
         (format!("{SITE}/mappings"), "level", true),
         (format!("{SITE}/members"), "email", true),
         (format!("{SITE}/members?level=gold"), "email", true),
+        (format!("{SITE}/members?q=X.EXAMPLE"), "email", true),
+        (format!("{SITE}/members?q=m&level=gold"), "email", true),
         (format!("{SITE}/members/m1@x.example/blocks"), "note", true),
         (format!("{SITE}/webhooks"), "transaction_id", true),
         (format!("{SITE}/webhooks?status=applied"), "transaction_id", true),
+        (format!("{SITE}/webhooks?q=558001"), "transaction_id", true),
+        (format!("{SITE}/webhooks?q=558001&status=applied"), "transaction_id", true),
         (format!("{SITE}/changes"), "email", false),
     ]
 }

@@ -67,6 +67,30 @@ on_both_databases! {
         problem(&app.get(&format!("{SITE}/webhooks?status=lost")), 400, "malformed");
     }
 
+    fn what_names_an_address_is_read_in_pages_whatever_became_of_it(app: &TestApp) {
+        gold(app);
+        let mut ids = Vec::new();
+        for number in 1001..=1004 {
+            ids.push(applied(app, &sale(number, "dana@x.example")));
+            applied(app, &sale(number + 100, "eva@x.example"));
+            ids.push(applied(app, &tagged("dana@x.example")));
+            let discarded = applied(app, &sale(number + 200, "dana@x.example"));
+            assert_eq!(act(app, &discarded, "discard").json["status"], "discarded");
+            ids.push(discarded);
+        }
+        ids.reverse();
+        for limit in [1, 2, 5, 11, 12, 13] {
+            let (mut walked, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = app.get(&format!("{SITE}/webhooks?q=dana@x.example&limit={limit}{cursor}"));
+                walked.extend(each(&items(&page), "id"));
+                let Some(next) = page.json["next_cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert_eq!(walked, ids, "in pages of {limit}");
+        }
+    }
+
     fn a_replay_changes_nothing_that_was_applied_already(app: &TestApp) {
         gold(app);
         let id = applied(app, &sale(1001, "dana@x.example"));

@@ -1,0 +1,303 @@
+//! No list costs more the longer it is, nor the deeper somebody reads in it: each page is found by a key
+//! of an index, and no more is read than is shown.
+
+use crate::support::{Database, START, TestApp, instant, unreadable};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+use latchkey::core::access::Held;
+use latchkey::core::mapping::Mapping;
+use latchkey::core::policy::Policy;
+use latchkey::first_start::new_site;
+use latchkey::store::changes::{self, Change};
+use latchkey::store::conn::Conn;
+use latchkey::store::keys::{self, Key};
+use latchkey::store::members::{self, Member};
+use latchkey::store::rules::{self, Level, Product};
+use latchkey::store::webhooks::{self, Filter, Status};
+use latchkey::store::{Result, Store, StoreError, door, sites};
+use std::sync::{Arc, Mutex};
+
+/// How many there are of everything.
+const MANY: i64 = 1_000;
+/// How many a page shows.
+const PAGE: i64 = 10;
+/// How many rows a page may read: a list of holders reads each and the member that it is of.
+const ROWS_READ_MAX: i64 = 3 * PAGE;
+
+/// An id that grows with its number.
+fn id(number: i64) -> String {
+    format!("n{number:06}")
+}
+
+fn at(number: i64) -> DateTime<Utc> {
+    instant(START) + TimeDelta::seconds(number)
+}
+
+fn naive(number: i64) -> NaiveDateTime {
+    at(number).naive_utc()
+}
+
+fn mapping(number: i64) -> Mapping {
+    Mapping {
+        id: id(number),
+        version: 1,
+        product_id: id(number),
+        price_point: None,
+        level: id(0),
+        enabled: true,
+        purchased_from: None,
+        purchased_before: None,
+        policy: Policy::default(),
+    }
+}
+
+fn key(number: i64) -> Key {
+    Key {
+        id: id(number),
+        name: id(number),
+        scopes: "read".to_owned(),
+        // Every other one is of the site.
+        site_id: (number % 2 == 0).then(|| id(0)),
+        created_at: naive(number),
+        expires_at: None,
+        last_used_at: None,
+    }
+}
+
+fn product(number: i64) -> Product {
+    Product {
+        site_id: id(0),
+        product_id: id(number),
+        name: None,
+        named_at: None,
+        ignored: false,
+        first_seen_at: naive(number),
+        last_seen_at: naive(number),
+    }
+}
+
+fn member(number: i64) -> Member {
+    Member {
+        site_id: id(0),
+        id: id(number),
+        email: format!("{}@x.example", id(number)),
+        version: 1,
+        next_change_at: None,
+        created_at: naive(number),
+    }
+}
+
+fn change(number: i64) -> Change {
+    Change {
+        site_id: id(0),
+        position: number + 1,
+        at: naive(number),
+        member_id: id(number % 2),
+        email: "dana@x.example".to_owned(),
+        level: id(0),
+        what: "granted".to_owned(),
+        until: None,
+        cause_kind: "event".to_owned(),
+        cause_id: id(number),
+        reason: "active".to_owned(),
+        recorded_at: Some(naive(number)),
+    }
+}
+
+/// Many of everything on the first of many sites.
+fn fill(store: &Store) {
+    let filled = store.write(|conn| {
+        for number in 0..MANY {
+            sites::insert(conn, &new_site(&id(number), "a site", at(number)))?;
+        }
+        for number in 0..MANY {
+            let (site_id, id) = (id(0), id(number));
+            let level = Level { site_id, name: id.clone(), id, created_at: naive(number) };
+            rules::insert_level(conn, &level)?;
+            keys::insert(conn, &key(number), &number.to_be_bytes())?;
+        }
+        for number in 0..MANY {
+            rules::insert_mapping(conn, &id(0), &mapping(number))?;
+        }
+        rules::replace_products(conn, &id(0), &(0..MANY).map(product).collect::<Vec<_>>())?;
+        members::insert(conn, &(0..MANY).map(member).collect::<Vec<_>>())?;
+        let held = |number| Held { level: id(number % 2), since: at(number), until: None };
+        let held: Vec<_> = (0..MANY).map(|number| (id(number), vec![held(number)])).collect();
+        members::record(conn, &id(0), &held)?;
+        let webhooks: Vec<_> = (0..MANY).map(|n| unreadable(&id(0), &id(n), naive(n))).collect();
+        webhooks::insert(conn, &webhooks)?;
+        changes::insert(conn, &(0..MANY).map(change).collect::<Vec<_>>())?;
+        // PostgreSQL learns by and by how much there is; the test does not wait for that.
+        conn.batch_execute("ANALYZE")?;
+        Ok::<_, StoreError>(())
+    });
+    filled.expect("filled");
+}
+
+/// What is read of a list: how many items it showed.
+type Read = Box<dyn Fn(&mut Conn) -> Result<usize>>;
+
+/// Boxes what reads a list.
+fn reading<T>(read: impl Fn(&mut Conn) -> Result<Vec<T>> + 'static) -> Read {
+    Box::new(move |conn| read(conn).map(|items| items.len()))
+}
+
+/// Every list that has pages, read from its beginning and from its middle.
+fn lists() -> Vec<(&'static str, Read)> {
+    let mut lists: Vec<(&'static str, Read)> = Vec::new();
+    for from in [None, Some(MANY / 2)] {
+        let key = move || from.map(|from| (naive(from), id(from)));
+        let before = move || from.map(id);
+        let after = from.unwrap_or(0);
+        let filter = move |status| Filter { status, before: before() };
+        lists.extend([
+            ("sites", reading(move |c| sites::list(c, key(), PAGE))),
+            ("levels", reading(move |c| rules::list_levels(c, &id(0), key(), PAGE))),
+            ("products", reading(move |c| rules::list_products(c, &id(0), key(), PAGE))),
+            (
+                "mappings",
+                reading(move |c| rules::list_mappings(c, &id(0), before().as_deref(), PAGE)),
+            ),
+            ("keys", reading(move |c| keys::list(c, None, before().as_deref(), PAGE))),
+            (
+                "keys of a site",
+                reading(move |c| keys::list(c, Some(&id(0)), before().as_deref(), PAGE)),
+            ),
+            ("members", reading(move |c| members::list(c, &id(0), before().as_deref(), PAGE))),
+            (
+                "holders",
+                reading(move |c| members::holders(c, &id(0), &id(1), before().as_deref(), PAGE)),
+            ),
+            ("webhooks", reading(move |c| webhooks::list(c, &id(0), &filter(None), PAGE))),
+            (
+                "webhooks of a status",
+                reading(move |c| {
+                    webhooks::list(c, &id(0), &filter(Some(Status::Unreadable)), PAGE)
+                }),
+            ),
+            ("changes", reading(move |c| changes::after(c, &id(0), after, PAGE))),
+            (
+                "changes of a member",
+                reading(move |c| changes::of_member(c, &id(0), &id(1), after, PAGE)),
+            ),
+        ]);
+    }
+    lists
+}
+
+/// A store with many of everything, and the application that it is of.
+fn filled(database: Database) -> TestApp {
+    let app = TestApp::start(database);
+    fill(app.app.store());
+    app
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many rows of tables this transaction has read until now, on PostgreSQL.
+fn rows_read(conn: &mut Conn) -> Result<i64> {
+    let counted = "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint \
+                   AS count FROM pg_stat_xact_user_tables";
+    Ok(sql_query(counted).get_result::<Count>(conn)?.count)
+}
+
+#[test]
+fn on_postgres_a_page_reads_no_more_rows_than_it_shows() {
+    let Some(database) = Database::postgres() else { return };
+    let app = filled(database);
+    for (name, list) in lists() {
+        let read = app.app.store().read(|conn| {
+            let before = rows_read(conn)?;
+            let shown = list(conn)?;
+            Ok::<_, StoreError>((shown, rows_read(conn)? - before))
+        });
+        let (shown, read) = read.expect("read");
+        assert_eq!(i64::try_from(shown), Ok(PAGE), "{name} has many");
+        assert!((PAGE..=ROWS_READ_MAX).contains(&read), "{name}: {read} rows read for {PAGE}");
+    }
+    let asked = app.app.store().read(|conn| {
+        let before = rows_read(conn)?;
+        let found = door::recorded(conn, &id(0), &member(7).email, &id(1))?;
+        Ok::<_, StoreError>((found, rows_read(conn)? - before))
+    });
+    let (found, read) = asked.expect("read");
+    assert!(found.is_some_and(|found| found.is_held), "the seventh holds the first level");
+    assert!((1..=4).contains(&read), "the door: {read} rows read");
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The statements that a piece of work consists of.
+fn statements(conn: &mut Conn, work: impl FnOnce(&mut Conn)) -> Vec<String> {
+    struct Ear(Arc<Mutex<Vec<String>>>);
+    impl Instrumentation for Ear {
+        fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                self.0.lock().expect("nobody panicked").push(query.to_string());
+            }
+        }
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    conn.set_instrumentation(Ear(Arc::clone(&heard)));
+    work(conn);
+    conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+    let heard = heard.lock().expect("nobody panicked");
+    heard.iter().map(|said| said.split(" -- binds").next().expect("a part").to_owned()).collect()
+}
+
+/// What SQLite does for a piece of work, step by step.
+fn plan(store: &Store, work: impl Fn(&mut Conn)) -> Vec<String> {
+    let plan = store.read(|conn| {
+        let mut steps = Vec::new();
+        for statement in statements(conn, &work) {
+            let explained = sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+            steps.extend(explained.load::<Step>(conn)?.into_iter().map(|step| step.detail));
+        }
+        Ok::<_, StoreError>(steps)
+    });
+    plan.expect("a plan")
+}
+
+/// What costs the more the longer a table is: to walk it without an index, or to sort what was found.
+fn grows(step: &str) -> bool {
+    let walks = step.starts_with("SCAN") && !step.contains(" USING ");
+    walks || step.contains("USE TEMP B-TREE")
+}
+
+#[test]
+fn on_sqlite_a_page_is_found_in_an_index_and_nothing_is_sorted() {
+    let app = filled(Database::sqlite());
+    let store = app.app.store();
+    for (name, list) in lists() {
+        let steps = plan(store, |conn| assert_eq!(list(conn).expect("read"), 10, "{name}"));
+        assert!(!steps.is_empty(), "{name} has a plan");
+        assert!(!steps.iter().any(|step| grows(step)), "{name}: {steps:#?}");
+    }
+    let steps = plan(store, |conn| {
+        let found = door::recorded(conn, &id(0), &member(7).email, &id(1)).expect("read");
+        assert!(found.is_some_and(|found| found.is_held));
+    });
+    let looked_up = |step: &&String| step.starts_with("SEARCH") && step.contains(" USING ");
+    assert_eq!(steps.iter().filter(looked_up).count(), 4, "one look into each table: {steps:#?}");
+    assert_eq!(steps.len(), 4, "and nothing else: {steps:#?}");
+}
+
+#[test]
+fn what_would_grow_is_recognised() {
+    let app = filled(Database::sqlite());
+    let steps = plan(app.app.store(), |conn| {
+        sql_query("SELECT id FROM members ORDER BY version LIMIT 10").execute(conn).expect("read");
+    });
+    assert!(steps.iter().any(|step| step == "SCAN members" && grows(step)), "{steps:#?}");
+    assert!(steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY"), "{steps:#?}");
+}
