@@ -1,26 +1,17 @@
 //! From the commit to access: how fast a backlog is applied.
 
-use super::database::{Database, Fresh};
+use super::database::Database;
 use super::disk::Disk;
+use super::grown::SITE;
 use super::kartra::{PRODUCT, Webhooks};
 use super::report::{Table, Target};
 use super::server::Server;
 use super::{Arguments, load};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-const SITE: &str = "/api/v1/sites/default";
 /// How long between two looks whether it is done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// A server that has applied a backlog: each webhook was of a member of its own.
-pub struct Applied {
-    /// The server.
-    pub server: Server,
-    _database: Fresh,
-    _directory: TempDir,
-}
 
 /// Measures how fast webhooks are applied, beside the bare inserts a second.
 pub fn measure(
@@ -28,7 +19,7 @@ pub fn measure(
     database: &Database,
     inserts: f64,
     table: &mut Table,
-) -> anyhow::Result<Applied> {
+) -> anyhow::Result<()> {
     let directory = tempfile::tempdir_in(&arguments.directory)?;
     let fresh = database.fresh(directory.path())?;
     let server = Server::start(&fresh.url, directory.path())?;
@@ -67,7 +58,7 @@ pub fn measure(
     table.note(format!("{} to apply one webhook", disk.bytes_of()), written.bytes / backlog, "B");
     table.note("memory before a backlog of this length is applied", memory, "MB");
     table.bounded("… and at most while it is", process.peak_mb()?, "MB", Target::AtMost(150.0));
-    Ok(Applied { server, _database: fresh, _directory: directory })
+    Ok(())
 }
 
 fn is_behind(server: &Server) -> anyhow::Result<bool> {

@@ -1,8 +1,11 @@
 //! The databases that are measured: a fresh one each time.
 
+use super::load::count;
+use super::process::Process;
 use super::shared::postgres::Postgres;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::sql_types::Double;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -59,6 +62,23 @@ impl Database {
         }
     }
 
+    /// The first process of the server; `None` where none of it is the benchmark's own.
+    pub fn process(&self) -> Option<Process> {
+        match self {
+            Self::Postgres(own) => Some(Process(own.id())),
+            Self::Sqlite | Self::PostgresAt(_) => None,
+        }
+    }
+
+    /// Bytes that one of its databases takes.
+    pub fn bytes(&self, fresh: &Fresh) -> anyhow::Result<f64> {
+        if let Some(path) = fresh.url.strip_prefix("sqlite://") {
+            return Ok(count(std::fs::metadata(path)?.len()));
+        }
+        let size = sql_query("SELECT pg_database_size(current_database())::float8 AS bytes");
+        Ok(size.get_result::<Size>(&mut PgConnection::establish(&fresh.url)?)?.bytes)
+    }
+
     /// The URL of a fresh one; a file of it lies in `directory`.
     pub fn fresh(&self, directory: &Path) -> anyhow::Result<Fresh> {
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
@@ -79,6 +99,12 @@ impl Database {
             }
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct Size {
+    #[diesel(sql_type = Double)]
+    bytes: f64,
 }
 
 /// One database, gone with this value.

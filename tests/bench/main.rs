@@ -14,6 +14,8 @@
 mod application;
 mod database;
 mod disk;
+mod grown;
+mod growth;
 mod intake;
 mod process;
 mod reads;
@@ -24,7 +26,7 @@ mod shared;
 mod yardsticks;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use database::Database;
 use report::{Report, Table};
 use shared::{http, kartra, load};
@@ -43,6 +45,15 @@ pub struct Arguments {
     /// Webhooks that are applied in one go
     #[arg(long, default_value_t = 20_000)]
     backlog: usize,
+    /// Members of the site that has grown large
+    #[arg(long, default_value_t = 1_000_000)]
+    members: u32,
+    /// Measure only these parts
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
+    only: Vec<Part>,
+    /// Measure only on these databases
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
+    on: Vec<Kind>,
     /// Also write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,14 +68,48 @@ pub struct Arguments {
     serve_unstored: Option<String>,
 }
 
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Webhooks received, stored, committed and answered
+    Intake,
+    /// A backlog of them applied (with the intake that it is compared with)
+    Application,
+    /// A site that grows, and reads of it
+    Growth,
+    /// Everything of the grown site made again
+    Rebuild,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Intake, Self::Application, Self::Growth, Self::Rebuild];
+}
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A file
+    Sqlite,
+    /// A server
+    Postgres,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(url) = &arguments.serve_unstored {
         return server::serve_unstored(url);
     }
     let mut report = Report::default();
-    measure(&arguments, &Database::Sqlite, &mut report)?;
-    if let Some(database) = Database::postgres(&arguments.directory)? {
+    if arguments.on.contains(&Kind::Sqlite) {
+        measure(&arguments, &Database::Sqlite, &mut report)?;
+    }
+    if arguments.on.contains(&Kind::Postgres)
+        && let Some(database) = Database::postgres(&arguments.directory)?
+    {
         measure(&arguments, &database, &mut report)?;
     }
     report.print();
@@ -77,9 +122,20 @@ fn main() -> anyhow::Result<()> {
 
 fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> anyhow::Result<()> {
     let mut table = Table::of(database.name());
-    let bare = intake::measure(arguments, database, &mut table)?;
-    let applied = application::measure(arguments, database, bare, &mut table)?;
-    reads::measure(arguments, &applied, &mut table)?;
+    let has = |part| arguments.only.contains(&part);
+    if has(Part::Intake) || has(Part::Application) {
+        let bare = intake::measure(arguments, database, &mut table)?;
+        if has(Part::Application) {
+            application::measure(arguments, database, bare, &mut table)?;
+        }
+    }
+    if has(Part::Growth) || has(Part::Rebuild) {
+        let grown = growth::measure(arguments, database, &mut table)?;
+        reads::measure(arguments, &grown, &mut table)?;
+        if has(Part::Rebuild) {
+            growth::rebuild(&grown, &mut table)?;
+        }
+    }
     report.add(table);
     Ok(())
 }

@@ -6,6 +6,11 @@ use std::fs;
 /// Clock ticks a second, as Linux counts CPU time for every program.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Where a process's parent and its CPU times stand, in user and in kernel mode.
+const PARENT: usize = 1;
+const OWN: [usize; 2] = [11, 12];
+const ENDED_CHILDREN: [usize; 2] = [13, 14];
+
 /// A process that is watched.
 #[derive(Debug, Clone, Copy)]
 pub struct Process(pub u32);
@@ -13,13 +18,36 @@ pub struct Process(pub u32);
 impl Process {
     /// CPU seconds that it has used.
     pub fn cpu_seconds(self) -> anyhow::Result<f64> {
+        self.ticks(OWN)
+    }
+
+    /// CPU seconds that it and its children have used, those that have ended included.
+    pub fn tree_cpu_seconds(self) -> anyhow::Result<f64> {
+        let children: Vec<Self> = fs::read_dir("/proc")?
+            .filter_map(|entry| Some(Self(entry.ok()?.file_name().to_str()?.parse().ok()?)))
+            .filter(|process| process.parent() == Some(self.0))
+            .collect();
+        // A child that ends meanwhile is counted with those that have ended, the next time.
+        let of_children: f64 = children.iter().filter_map(|child| child.ticks(OWN).ok()).sum();
+        Ok(self.ticks(OWN)? + self.ticks(ENDED_CHILDREN)? + of_children)
+    }
+
+    fn parent(self) -> Option<u32> {
+        self.field(PARENT).ok()?.parse().ok()
+    }
+
+    fn ticks(self, fields: [usize; 2]) -> anyhow::Result<f64> {
+        let ticks = fields.map(|field| Ok(self.field(field)?.parse::<f64>()?));
+        let ticks: anyhow::Result<f64> = ticks.into_iter().sum();
+        Ok(ticks? / TICKS_PER_SECOND)
+    }
+
+    /// A field of its state, counted from behind its name.
+    fn field(self, field: usize) -> anyhow::Result<String> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
         // The name of the program, which comes second, may hold anything.
         let (_, rest) = stat.rsplit_once(") ").context("no name")?;
-        let fields: Vec<&str> = rest.split(' ').collect();
-        let ticks: f64 =
-            [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum();
-        Ok(ticks / TICKS_PER_SECOND)
+        Ok(rest.split(' ').nth(field).context("no such field")?.to_owned())
     }
 
     /// Bytes that it has caused to be written to the disk.

@@ -1,6 +1,6 @@
 //! The hot path: may this member come in?
 
-use super::application::Applied;
+use super::grown::Grown;
 use super::kartra::email;
 use super::report::{Table, Target};
 use super::server::KEY;
@@ -8,8 +8,8 @@ use super::{Arguments, http, load};
 use std::cell::Cell;
 
 /// Measures reads beside an answer that asks no database.
-pub fn measure(arguments: &Arguments, applied: &Applied, table: &mut Table) -> anyhow::Result<()> {
-    let members = u32::try_from(arguments.backlog)?;
+pub fn measure(arguments: &Arguments, grown: &Grown<'_>, table: &mut Table) -> anyhow::Result<()> {
+    let members = arguments.members;
     let next = Cell::new(0);
     let live = || http::get("/livez", KEY, "");
     let door = |more: &str| {
@@ -20,7 +20,7 @@ pub fn measure(arguments: &Arguments, applied: &Applied, table: &mut Table) -> a
     };
     let (access, known) = (|| door(""), || door("If-None-Match: *\r\n"));
     let of = |request: &dyn Fn() -> Vec<u8>| {
-        let (address, seconds) = (&applied.server.address, arguments.seconds / 2.0);
+        let (address, seconds) = (&grown.server.address, arguments.seconds / 2.0);
         load::closed(address, arguments.connections, seconds, request)
     };
     of(&live)?;

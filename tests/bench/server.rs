@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The admin key of every server here: it listens on loopback, and is gone in a minute.
@@ -24,10 +26,10 @@ pub struct Server {
     /// The path of the webhook URL.
     pub hook: String,
     /// What it asks to be on disk, by itself.
-    pub syncs: Syncs,
+    pub syncs: Arc<Syncs>,
     /// It goes on printing into this.
     _output: BufReader<ChildStdout>,
-    _data: TempDir,
+    data: Arc<TempDir>,
 }
 
 impl Server {
@@ -46,17 +48,41 @@ impl Server {
         Self::spawn(command.args(["--serve-unstored", database_url]), database_url, directory)
     }
 
+    /// Stops it at once and starts the program again on the same data; answers how long it took until it
+    /// could commit.
+    pub fn restart(mut self, database_url: &str) -> anyhow::Result<(Self, Duration)> {
+        self.stop();
+        let began = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        let (data, syncs) = (Arc::clone(&self.data), Arc::clone(&self.syncs));
+        let server = Self::run(command.arg("serve"), database_url, data, syncs)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut connection = http::Connection::open(&server.address).await?;
+            connection.ask(&http::get("/readyz", KEY, "")).await
+        })?;
+        Ok((server, began.elapsed()))
+    }
+
+    /// A command of the program with the settings of this server.
+    pub fn as_its_own<'a>(&self, command: &'a mut Command, database_url: &str) -> &'a mut Command {
+        settings(command, database_url, self.data.path())
+    }
+
     fn spawn(command: &mut Command, database_url: &str, directory: &Path) -> anyhow::Result<Self> {
         let data = tempfile::tempdir_in(directory)?;
         let syncs = Syncs::in_directory(data.path())?;
-        let mut child = command
+        Self::run(command, database_url, Arc::new(data), Arc::new(syncs))
+    }
+
+    fn run(
+        command: &mut Command,
+        database_url: &str,
+        data: Arc<TempDir>,
+        syncs: Arc<Syncs>,
+    ) -> anyhow::Result<Self> {
+        let mut child = settings(command, database_url, data.path())
             .envs(syncs.environment())
-            .current_dir(data.path())
-            .env("LATCHKEY__DATA_DIR", data.path())
-            .env("LATCHKEY__DATABASE__URL", database_url)
-            .env("LATCHKEY__SERVER__BIND", "127.0.0.1:0")
-            .env("LATCHKEY__ADMIN__KEY", KEY)
-            .env("LATCHKEY__LOG__LEVEL", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -67,7 +93,7 @@ impl Server {
                 && let Some((address, token)) = rest.split_once("/hooks/kartra/")
             {
                 let (address, hook) = (address.to_owned(), format!("/hooks/kartra/{token}"));
-                return Ok(Self { child, address, hook, syncs, _output: output, _data: data });
+                return Ok(Self { child, address, hook, syncs, _output: output, data });
             }
             line.clear();
         }
@@ -117,10 +143,27 @@ fn text(method: &str, url: &str, body: &Value) -> anyhow::Result<String> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has served its purpose, and so has its database.
+        self.stop();
+    }
+}
+
+impl Server {
+    /// It has served its purpose, and loses nothing that it has answered.
+    fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What every process here runs with.
+fn settings<'a>(command: &'a mut Command, database_url: &str, data: &Path) -> &'a mut Command {
+    command
+        .current_dir(data)
+        .env("LATCHKEY__DATA_DIR", data)
+        .env("LATCHKEY__DATABASE__URL", database_url)
+        .env("LATCHKEY__SERVER__BIND", "127.0.0.1:0")
+        .env("LATCHKEY__ADMIN__KEY", KEY)
+        .env("LATCHKEY__LOG__LEVEL", "warn")
 }
 
 /// Runs the program as it is but for the storing, until it is killed.

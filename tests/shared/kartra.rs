@@ -44,18 +44,29 @@ pub struct Webhooks {
     rebill: Template,
     refund: Template,
     next: AtomicU32,
+    rebilled: AtomicU32,
 }
 
 impl Webhooks {
     /// From the first number on.
     pub fn new() -> Self {
         let [json, form, rebill, refund] = [JSON, FORM, REBILL, REFUND].map(Template::of);
-        Self { json, form, rebill, refund, next: AtomicU32::new(1) }
+        Self { json, form, rebill, refund, next: AtomicU32::new(1), rebilled: AtomicU32::new(0) }
     }
 
     /// The first payment of the next buyer.
     pub fn next(&self) -> Posted {
         self.payment(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How many buyers there have been.
+    pub fn told(&self) -> u32 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
+    /// A number below `far` that has not been answered before, for those who rebill every so many buyers.
+    pub fn rebilled(&self, far: u32) -> u32 {
+        1 + (self.rebilled.fetch_add(1, Ordering::Relaxed) % far.max(1))
     }
 
     /// The first payment of a buyer: three of four are JSON, one is a form.

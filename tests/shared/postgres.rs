@@ -26,7 +26,7 @@ pub struct Postgres {
     pub url: String,
     /// What all its processes together ask to be on disk.
     pub syncs: Syncs,
-    _running: Running,
+    running: Running,
     _directory: TempDir,
 }
 
@@ -34,6 +34,11 @@ impl Postgres {
     /// Starts one whose files lie in `parent`; `None` where its programs are not installed.
     pub fn start(parent: &Path) -> anyhow::Result<Option<Self>> {
         programs().map(|programs| Self::of(&programs, parent)).transpose()
+    }
+
+    /// The number of its first process.
+    pub fn id(&self) -> u32 {
+        self.running.0.id()
     }
 
     fn of(programs: &Path, parent: &Path) -> anyhow::Result<Self> {
@@ -60,7 +65,7 @@ impl Postgres {
             let server = server.envs(syncs.environment()).stderr(log).spawn()?;
             let mut running = Running(server);
             if running.answers(&url)? {
-                return Ok(Self { url, syncs, _running: running, _directory: directory });
+                return Ok(Self { url, syncs, running, _directory: directory });
             }
         }
         bail!("PostgreSQL did not start: {}", std::fs::read_to_string(home.join("log"))?)

@@ -1,0 +1,155 @@
+//! What may grow with a site and what may not: the same work beside few members and beside many.
+
+use super::grown::{Cost, Grown, SITE};
+use super::kartra::{PRODUCT, Posted};
+use super::process::Process;
+use super::report::{Table, Target};
+use super::shared::load;
+use super::{Arguments, database::Database};
+use serde_json::json;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The few members that the many are compared with.
+const FEW: usize = 10_000;
+/// Webhooks of one measurement: half of them first payments, half of them rebills.
+const TYPICAL: usize = 6_000;
+/// Events of the one member who has very many.
+const OF_ONE_MEMBER: usize = 10_000;
+/// Buyers of the product that is mapped late.
+const BUYERS: usize = 1_000;
+/// The products that are mapped late: beside few members, and beside many.
+const MAPPED_LATE: [&str; 2] = ["558002", "558003"];
+/// How long a database of a gigabyte may keep a start waiting.
+const READY_MS_MAX: f64 = 300.0;
+/// How long between two looks at a process that works.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Lets a site grow, and measures on the way.
+pub fn measure<'a>(
+    arguments: &Arguments,
+    database: &'a Database,
+    table: &mut Table,
+) -> anyhow::Result<Grown<'a>> {
+    let grown = Grown::start(arguments, database)?;
+    let members = usize::try_from(arguments.members)?;
+    grown.told(FEW.min(members), |_| grown.webhooks.next())?;
+    let few = typical(&grown)?;
+    let mapped_beside_few = mapped_late(&grown, MAPPED_LATE[0])?;
+
+    let process = grown.server.process();
+    process.forget_peak()?;
+    let filled = grown.told(members.saturating_sub(FEW), |_| grown.webhooks.next())?;
+    let rate = load::count(u64::try_from(members.saturating_sub(FEW))?) / filled.seconds;
+    table.note(format!("webhooks of {members} buyers applied a second"), rate, "/s");
+    table.bounded(
+        "… memory of the server at most",
+        process.peak_mb()?,
+        "MB",
+        Target::AtMost(150.0),
+    );
+
+    let many = typical(&grown)?;
+    table.note(format!("CPU seconds to apply 1,000 webhooks, beside {FEW} members"), few, "s");
+    table.ratio(format!("… beside {members}"), many / few, Target::AtMost(1.3));
+    let mapped_beside_many = mapped_late(&grown, MAPPED_LATE[1])?;
+    let ratio = mapped_beside_many.cpu_seconds / mapped_beside_few.cpu_seconds;
+    table.note(
+        format!("CPU seconds to map a product of {BUYERS} buyers, beside {FEW} members"),
+        mapped_beside_few.cpu_seconds,
+        "s",
+    );
+    table.ratio(format!("… beside {members}"), ratio, Target::AtMost(1.3));
+    one_member_with_many_events(&grown)?;
+    let beside_one = typical(&grown)?;
+    table.ratio(
+        format!("CPU to apply a webhook, beside a member with {OF_ONE_MEMBER} events"),
+        beside_one / many,
+        Target::AtMost(1.3),
+    );
+    under_full_load(arguments, &grown, table)?;
+    let (grown, ready) = grown.restart()?;
+    let bytes = grown.bytes()?;
+    table.note("size of the database", bytes / 1e9, "GB");
+    let told = load::count(u64::try_from(members + 3 * TYPICAL + OF_ONE_MEMBER + 2 * BUYERS)?);
+    table.note("… for each webhook that is kept with its body", bytes / told, "B");
+    let ready = ready.as_secs_f64() * 1_000.0;
+    table.bounded("ready after a start on it within", ready, "ms", Target::AtMost(READY_MS_MAX));
+    Ok(grown)
+}
+
+/// CPU seconds to apply 1,000 webhooks: new buyers, and rebills of members from all over the site.
+fn typical(grown: &Grown<'_>) -> anyhow::Result<f64> {
+    let known = grown.webhooks.told();
+    let far = known / u32::try_from(TYPICAL)?;
+    let first = grown.webhooks.rebilled(far);
+    let cost = grown.told(TYPICAL, |number| match u32::try_from(number) {
+        Ok(number) if number % 2 == 1 => grown.webhooks.rebill(first + number * far),
+        _ => grown.webhooks.next(),
+    })?;
+    Ok(cost.cpu_seconds / load::count(u64::try_from(TYPICAL)?) * 1_000.0)
+}
+
+/// What it costs to map a product after it was bought.
+fn mapped_late(grown: &Grown<'_>, product: &str) -> anyhow::Result<Cost> {
+    grown.told(BUYERS, |_| replaced(grown.webhooks.next(), PRODUCT, product))?;
+    grown.map(product)
+}
+
+/// The first member's subscription is paid again and again.
+fn one_member_with_many_events(grown: &Grown<'_>) -> anyhow::Result<()> {
+    const TRANSACTION: &str = "20000001";
+    grown.told(OF_ONE_MEMBER, |number| {
+        let transaction = (40_000_000 + number).to_string();
+        replaced(grown.webhooks.rebill(1), TRANSACTION, &transaction)
+    })?;
+    Ok(())
+}
+
+fn replaced((content_type, body): Posted, old: &str, new: &str) -> Posted {
+    let text = String::from_utf8(body).expect("ours").replace(old, new);
+    (content_type, text.into_bytes())
+}
+
+/// Webhooks come as fast as they are answered, and are applied meanwhile.
+fn under_full_load(
+    arguments: &Arguments,
+    grown: &Grown<'_>,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let server = &grown.server;
+    server.process().forget_peak()?;
+    let before = grown.applied()?;
+    let request = || server.webhook(grown.webhooks.next());
+    let came = load::closed(&server.address, arguments.connections, arguments.seconds, request)?;
+    let applied = (grown.applied()? - before) / came.seconds;
+    table.note("both at once: webhooks answered a second", came.rate(), "/s");
+    table.note("… and applied a second meanwhile", applied, "/s");
+    let peak = server.process().peak_mb()?;
+    table.bounded("… memory of the server at most", peak, "MB", Target::AtMost(150.0));
+    grown.drained()
+}
+
+/// Makes everything of the site again, in a process of its own.
+pub fn rebuild(grown: &Grown<'_>, table: &mut Table) -> anyhow::Result<()> {
+    grown.server.ask("PATCH", SITE, &json!({ "enabled": false }))?;
+    let log = std::fs::File::create(format!("{}/rebuild.log", grown.directory()?))?;
+    let began = Instant::now();
+    let mut rebuild = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    rebuild.arg("rebuild").stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
+    let mut child = grown.server.as_its_own(&mut rebuild, &grown.fresh.url).spawn()?;
+    let process = Process(child.id());
+    let mut peak: f64 = 0.0;
+    let status = loop {
+        peak = process.peak_mb().unwrap_or(0.0).max(peak);
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => std::thread::sleep(LOOK_EVERY),
+        }
+    };
+    anyhow::ensure!(status.success(), "rebuild failed; see {}/rebuild.log", grown.directory()?);
+    table.note("`latchkey rebuild` of all of it", began.elapsed().as_secs_f64() / 60.0, "min");
+    table.bounded("… memory at most", peak, "MB", Target::AtMost(200.0));
+    grown.server.ask("PATCH", SITE, &json!({ "enabled": true }))?;
+    Ok(())
+}
