@@ -51,7 +51,9 @@ pub fn recorded(
             access::level.nullable().is_not_null(),
             access::until.nullable(),
         ));
-    let row: Option<Row> = on_backend!(conn, |c| rows.first(c)).optional()?;
+    // Not `first`, whose LIMIT is bound: SQLite plans anew whenever such a value is bound, which costs
+    // more than all the rest. There is one row at most.
+    let row: Option<Row> = on_backend!(conn, |c| rows.get_result(c)).optional()?;
     Ok(row.map(|(level_is_known, next_change_at, is_held, until)| Recorded {
         level_is_known,
         next_change_at: next_change_at.map(|at| at.and_utc()),

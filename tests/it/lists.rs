@@ -23,8 +23,9 @@ use std::sync::{Arc, Mutex};
 const MANY: i64 = 1_000;
 /// How many a page shows.
 const PAGE: i64 = 10;
-/// How many rows a page may read: a list of holders reads each and the member that it is of.
-const ROWS_READ_MAX: i64 = 3 * PAGE;
+/// How many rows a page may read: a list of holders reads each and the member that it is of, and the
+/// planner itself now and then looks at the ends of an index. To walk a table is to read a thousand.
+const ROWS_READ_MAX: i64 = 5 * PAGE;
 
 /// An id that grows with its number.
 fn id(number: i64) -> String {
@@ -229,7 +230,7 @@ fn on_postgres_a_page_reads_no_more_rows_than_it_shows() {
     });
     let (found, read) = asked.expect("read");
     assert!(found.is_some_and(|found| found.is_held), "the seventh holds the first level");
-    assert!((1..=4).contains(&read), "the door: {read} rows read");
+    assert!((1..=PAGE).contains(&read), "the door: {read} rows read");
 }
 
 #[derive(QueryableByName)]
