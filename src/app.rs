@@ -207,6 +207,7 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
         batch_timers_max: settings.flow.batch_timers_max,
         batch_purchases_max: settings.flow.batch_purchases_max,
         poll_ms: settings.flow.poll_ms,
+        bodies_kept_days: Some(settings.webhooks.bodies_kept_days).filter(|days| *days > 0),
         feed_kept_days: Some(settings.feed.kept_days).filter(|days| *days > 0),
     };
     Ok(Arc::new(Flow::new(store, clock, sealer, Metrics::new()?, limits)))

@@ -52,6 +52,8 @@ pub struct Settings {
     pub intake: Intake,
     /// Limits of the way from the commit to access and pushes.
     pub flow: Flow,
+    /// How long the bodies of webhooks are kept.
+    pub webhooks: Webhooks,
     /// How long the feed of changes is kept.
     pub feed: Feed,
     /// What is written to stderr.
@@ -157,6 +159,14 @@ pub struct Flow {
     pub poll_ms: u64,
     /// Members that a write of the API recomputes before it answers.
     pub inline_members_max: u32,
+}
+
+/// What was received.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Days that the body of a webhook is kept; 0 keeps it for ever.
+    pub bodies_kept_days: u32,
 }
 
 /// The feed of changes.

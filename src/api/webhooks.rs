@@ -54,6 +54,9 @@ pub(super) struct WebhookView {
     /// The same in base64, where the body is no UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
+    /// True where the body would be shown, but has aged out; what was read of it still counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_aged_out: Option<bool>,
 }
 
 impl Resource for WebhookView {}
@@ -73,6 +76,7 @@ impl From<Webhook> for WebhookView {
             changes: webhook.changes,
             body: None,
             body_base64: None,
+            body_aged_out: None,
         }
     }
 }
@@ -138,7 +142,7 @@ pub async fn get(
     match body.map(String::from_utf8) {
         Some(Ok(text)) => view.body = Some(text),
         Some(Err(other)) => view.body_base64 = Some(STANDARD.encode(other.as_bytes())),
-        None => {}
+        None => view.body_aged_out = sees_body.then_some(true),
     }
     Ok(answer::thing(&request, &view))
 }

@@ -70,6 +70,8 @@ pub struct Limits {
     pub batch_purchases_max: u32,
     /// The longest pause before the loop looks again by itself, in milliseconds.
     pub poll_ms: u64,
+    /// How many days the body of a webhook is kept; `None` for ever.
+    pub bodies_kept_days: Option<u32>,
     /// How many days a change is kept in the feed; `None` for ever.
     pub feed_kept_days: Option<u32>,
 }

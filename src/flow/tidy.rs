@@ -1,10 +1,12 @@
-//! What nobody waits for: removing the rows of deleted sites, and what has aged out of the feeds.
+//! What nobody waits for: removing the rows of deleted sites, and what has aged out: changes of the feeds,
+//! and bodies of webhooks.
 
 use super::{Flow, locked};
 use crate::core::Instant;
 use crate::store::sites::Busy;
-use crate::store::{Result, disposal};
+use crate::store::{Result, ageing, disposal, sites};
 use chrono::TimeDelta;
+use std::collections::HashMap;
 
 /// How long between two looks for something to tidy up, where nobody asked for one.
 const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -17,6 +19,10 @@ const BESIDE_WORK_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// of a site that is gone cannot be stored, and the group that it is in has to be taken apart.
 const DOORS_CLOSE_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
+/// How long a walk over the bodies of a site goes on from where it came to. After that it begins anew, as
+/// what was walked past because it was still due may have been applied.
+const WALK_ANEW_EVERY: TimeDelta = TimeDelta::hours(1);
+
 /// When there was something to tidy up; nothing is known where somebody asks for a look.
 #[derive(Default)]
 pub(super) struct Tidied {
@@ -24,6 +30,25 @@ pub(super) struct Tidied {
     looked_at: Option<Instant>,
     /// The last look that found nothing.
     nothing_at: Option<Instant>,
+    /// How far the bodies of each site have been walked.
+    walks: HashMap<String, Walk>,
+}
+
+/// How far the bodies of a site have been walked.
+#[derive(Debug, Clone)]
+struct Walk {
+    /// All up to this webhook have aged out, or have been walked past.
+    reached: String,
+    /// When to look whether the next one has aged.
+    look_at: Instant,
+    /// When to begin anew.
+    anew_at: Instant,
+}
+
+impl Walk {
+    fn beginning(now: Instant) -> Self {
+        Self { reached: String::new(), look_at: now, anew_at: now + WALK_ANEW_EVERY }
+    }
 }
 
 impl Tidied {
@@ -53,7 +78,8 @@ impl Flow {
             }
             last.looked_at = Some(now);
         }
-        let tidied = self.remove_deleted_sites(now)? | self.age_feeds(now)?;
+        let tidied =
+            self.remove_deleted_sites(now)? | self.age_feeds(now)? | self.age_bodies(now)?;
         locked(&self.tidied).nothing_at = (!tidied).then_some(now);
         Ok(tidied)
     }
@@ -70,7 +96,7 @@ impl Flow {
 
     fn age_feeds(&self, now: Instant) -> Result<bool> {
         let Some(kept) = self.limits.feed_kept_days else { return Ok(false) };
-        let cutoff = now - TimeDelta::days(i64::from(kept));
+        let Some(cutoff) = now.checked_sub_signed(days(kept)) else { return Ok(false) };
         let aged = self.store.read(|conn| disposal::sites_with_aged_feed(conn, cutoff))?;
         let mut worked = false;
         for site_id in &aged {
@@ -84,4 +110,48 @@ impl Flow {
         }
         Ok(worked)
     }
+
+    fn age_bodies(&self, now: Instant) -> Result<bool> {
+        let Some(kept) = self.limits.bodies_kept_days.map(days) else { return Ok(false) };
+        let mut worked = false;
+        for site_id in self.store.read(sites::ids)? {
+            let walk = locked(&self.tidied).walks.get(&site_id).cloned();
+            let walk = walk.filter(|walk| now < walk.anew_at).unwrap_or(Walk::beginning(now));
+            if now < walk.look_at {
+                continue;
+            }
+            let (walk, removed) = self.walk_bodies(&site_id, walk, now, kept)?;
+            worked |= removed;
+            locked(&self.tidied).walks.insert(site_id, walk);
+        }
+        Ok(worked)
+    }
+
+    /// One step of a walk over the bodies of a site: a batch of them, or a look that finds none aged.
+    /// Answers how far it has come, and whether there was a batch.
+    fn walk_bodies(
+        &self,
+        site_id: &str,
+        walk: Walk,
+        now: Instant,
+        kept: TimeDelta,
+    ) -> Result<(Walk, bool)> {
+        let Some(cutoff) = now.checked_sub_signed(kept) else { return Ok((walk, false)) };
+        let first = |conn: &mut _| ageing::first_received_at(conn, site_id, &walk.reached);
+        let received_at = self.store.read(first)?.map(|at| at.and_utc());
+        if received_at.is_some_and(|at| at < cutoff) {
+            let age = |conn: &mut _| ageing::age_bodies(conn, site_id, &walk.reached, cutoff);
+            if let Some(reached) = self.store.write(age)? {
+                return Ok((Walk { reached, ..walk }, true));
+            }
+        }
+        // Nothing ages before the next one does, and what comes meanwhile ages later still.
+        let ages_at = received_at.and_then(|at| at.checked_add_signed(kept));
+        let look_at = ages_at.unwrap_or(walk.anew_at);
+        Ok((Walk { look_at, ..walk }, false))
+    }
+}
+
+fn days(count: u32) -> TimeDelta {
+    TimeDelta::days(i64::from(count))
 }

@@ -3,7 +3,7 @@
 
 use super::conn::Conn;
 use super::schema::{changes, hooks, keys, sites};
-use super::{Result, stored};
+use super::{Result, ageing, stored};
 use crate::core::Instant;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -13,10 +13,9 @@ use diesel::sql_types::Text;
 /// Rows that one batch removes from a table.
 const BATCH_ROWS_MAX: i64 = 1_000;
 
-/// The tables whose rows belong to a site, and what their keys have besides it. A table stands before
-/// those that it refers to.
-const TABLES: [(&str, &str); 17] = [
-    ("bodies", "webhook_id"),
+/// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
+/// are smaller, are apart. A table stands before those that it refers to.
+const TABLES: [(&str, &str); 16] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -75,6 +74,9 @@ fn take_deleted(conn: &mut Conn, site_id: &str) -> Result<bool> {
 pub fn remove_batch(conn: &mut Conn, site_id: &str, before: Instant) -> Result<bool> {
     if !take_deleted(conn, site_id)? {
         return Ok(false);
+    }
+    if ageing::remove_batch(conn, site_id)? {
+        return Ok(true);
     }
     for (table, key) in TABLES {
         let batch = format!("SELECT {key} FROM {table} WHERE site_id = $1 LIMIT {BATCH_ROWS_MAX}");

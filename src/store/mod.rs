@@ -3,6 +3,7 @@
 //! Functions take a connection that is inside a transaction, which [`Store::read`] and
 //! [`Store::write`] open. Nothing in here decides anything about access: rows in, values out.
 
+pub mod ageing;
 pub mod bodies;
 pub mod changes;
 pub mod conn;

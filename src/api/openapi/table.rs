@@ -218,7 +218,7 @@ fn webhooks() -> Vec<Operation> {
             .says("A page may be short, or empty, before the last where a product is asked for that few of them name.")
             .page::<webhooks::WebhookView>("The webhooks, newest first, without their bodies."),
         get("/sites/{site}/webhooks/{id}", webhooks::get, "getWebhook", "Look at a webhook")
-            .says("With its body, for a key with the scope `support`.")
+            .says("With its body, for a key with the scope `support`, until the body has aged out.")
             .thing::<webhooks::WebhookView>("The webhook."),
         post(
             "/sites/{site}/webhooks/{id}/replay",

@@ -3,8 +3,15 @@
 use super::bodies::sale;
 use super::{SITE, each, gold, items, problem};
 use crate::on_both_databases;
+use crate::support::TestApp;
 use chrono::TimeDelta;
 use serde_json::json;
+
+/// Whether any body of the site is stored.
+fn has_bodies(app: &TestApp) -> bool {
+    let first = |conn: &mut _| latchkey::store::ageing::first_received_at(conn, "default", "");
+    app.app.store().read(first).expect("read").is_some()
+}
 
 on_both_databases! {
     fn a_site_is_deleted_only_when_its_id_is_written_out(app: &TestApp) {
@@ -28,6 +35,7 @@ on_both_databases! {
         let asked = json!({ "name": "of the site", "scopes": ["read"], "site": "default" });
         let key = app.post("/api/v1/keys", &asked).json["key"].as_str().expect("a key").to_owned();
 
+        assert!(has_bodies(app));
         assert_eq!(app.delete(&format!("{SITE}?confirm=default")).status, 204);
         problem(&app.get(SITE), 404, "not-found");
         problem(&app.delete(&format!("{SITE}?confirm=default")), 404, "not-found");
@@ -42,6 +50,7 @@ on_both_databases! {
         let again = json!({ "id": "default" });
         problem(&app.post("/api/v1/sites", &again), 409, "conflict");
         app.drain();
+        assert!(!has_bodies(app), "bodies stand apart, and go all the same");
         problem(&app.post("/api/v1/sites", &again), 409, "conflict");
         app.at(app.clock.now() + TimeDelta::seconds(61));
         assert_eq!(app.post("/api/v1/sites", &again).status, 201);

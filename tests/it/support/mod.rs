@@ -131,6 +131,7 @@ impl TestApp {
             ("admin.key".into(), ADMIN_KEY.into()),
             // A test jumps through the years, and looks at all that happened.
             ("feed.kept_days".into(), "0".into()),
+            ("webhooks.bodies_kept_days".into(), "0".into()),
         ];
         overrides.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let no_file = data.path().join("no-such-file.toml");
