@@ -108,7 +108,6 @@ pub fn leads_of(
             .filter(leads::site_id.eq(site_id))
             .filter(leads::email.eq_any(emails))
             .select((leads::lead_key, leads::email))
-            .order(leads::lead_key)
             .load(conn)?;
         found.extend(rows.into_iter().filter_map(|(key, email)| Some((LeadKey(key), email?))));
     }

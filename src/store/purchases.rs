@@ -124,11 +124,11 @@ pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec
         let rows: Vec<Row> = purchases::table
             .filter(purchases::site_id.eq(site_id))
             .filter(purchases::lead_key.eq_any(leads.iter().map(|lead| lead.0.as_str())))
-            .order(purchases::id)
             .select(Row::as_select())
             .load(conn)?;
         found.extend(read_all(rows)?);
     }
+    found.sort_by(|a, b| a.outline.id.cmp(&b.outline.id));
     Ok(found)
 }
 
