@@ -10,6 +10,10 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How much of the file each connection keeps at hand, in KiB: the upper pages of the keys that the door
+/// looks into, for a million members.
+const CACHE_KIB_MAX: u32 = 8 * 1024;
+
 /// Connections that only read, to one file.
 #[derive(Clone)]
 pub struct Readers {
@@ -39,7 +43,9 @@ impl Readers {
         let unavailable =
             |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string());
         let mut conn = SqliteConnection::establish(&self.path).map_err(unavailable)?;
-        conn.batch_execute("PRAGMA busy_timeout = 0; PRAGMA query_only = ON;")?;
+        conn.batch_execute(&format!(
+            "PRAGMA busy_timeout = 0; PRAGMA query_only = ON; PRAGMA cache_size = -{CACHE_KIB_MAX};"
+        ))?;
         Ok(Conn::Sqlite(conn))
     }
 
