@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 could not do it.
 
+mod bars;
 mod explain;
 mod keys;
 mod migrate;

@@ -1,13 +1,14 @@
 //! `latchkey rebuild`: all that is derived, made again or compared.
 
-use super::EXIT_FOUND;
+use super::{EXIT_FOUND, bars};
 use crate::flow::Flow;
-use crate::flow::rebuild::{Discrepancy, check, rebuild};
+use crate::flow::check::{Discrepancy, Step, check_with_progress};
+use crate::flow::rebuild::rebuild;
 use crate::settings::Settings;
 use crate::store::sites;
 use indicatif::ProgressBar;
 use serde_json::json;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Compute all access anew from the events.
@@ -35,7 +36,7 @@ impl Rebuild {
         let mut found = Vec::new();
         for site in &sites {
             if self.check {
-                let of_site = check(&flow, site)?;
+                let of_site = checked_with_progress(&flow, site)?;
                 found.extend(of_site.into_iter().map(|discrepancy| (site.clone(), discrepancy)));
             } else {
                 rebuild_with_progress(&flow, site)?;
@@ -75,15 +76,32 @@ impl Rebuild {
 }
 
 fn rebuild_with_progress(flow: &Flow, site: &str) -> anyhow::Result<()> {
-    let progress = if std::io::stderr().is_terminal() {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::hidden()
-    };
-    rebuild(flow, site, |pass, done| {
-        progress.set_message(format!("{site}: {done} {}", pass.as_str()));
-        progress.tick();
-    })?;
-    progress.finish_and_clear();
+    let bar = bars::bar("{msg}");
+    rebuild(flow, site, |pass, done, all| show(&bar, site, pass.as_str(), done, all))?;
+    bar.finish_and_clear();
     Ok(())
+}
+
+fn checked_with_progress(flow: &Flow, site: &str) -> anyhow::Result<Vec<Discrepancy>> {
+    let bar = bars::bar("{msg}");
+    let found = check_with_progress(flow, site, |step, done, all| {
+        let what = match step {
+            Step::Read => "webhooks read",
+            Step::Compare => "webhooks compared",
+        };
+        show(&bar, site, what, done, all);
+    })?;
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+/// Shows how far a step has come; a step that begins starts anew.
+fn show(bar: &ProgressBar, site: &str, what: &str, done: usize, all: usize) {
+    let message = format!("{what} of {site}");
+    if bar.message() != message {
+        bar.reset();
+        bar.set_message(message);
+    }
+    bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
+    bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
 }

@@ -1,6 +1,5 @@
 //! `latchkey simulate`: sends the life stories of invented members, as Kartra would.
 
-mod bars;
 mod check;
 mod expect;
 mod host;
@@ -20,7 +19,7 @@ use anyhow::{Context, bail};
 use chrono::{Days, NaiveTime};
 use reqwest::{Client, Url};
 
-use super::{EXIT_FAILED, EXIT_FOUND, EXIT_USAGE};
+use super::{EXIT_FAILED, EXIT_FOUND, EXIT_USAGE, bars};
 use crate::clock::Clock;
 use crate::core::Instant;
 use crate::core::event::Vouched;

@@ -1,7 +1,7 @@
 //! From a stored webhook to recorded access: the loop, and the way to work on a site.
 //!
 //! * [`process`] reads and judges webhooks; [`timers`] fires what falls due; [`recompute`] works off
-//!   what a change of rules left behind; [`rebuild`] does everything again, or only compares.
+//!   what a change of rules left behind; [`rebuild`] does everything again, and [`check`] only compares.
 //! * All of them end in [`settle`], which is the one path to access.
 //! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
@@ -12,6 +12,7 @@
 
 mod aside;
 mod bell;
+pub mod check;
 mod fold;
 mod link;
 mod listener;

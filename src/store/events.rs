@@ -340,33 +340,43 @@ pub fn ids_after(conn: &mut Conn, site_id: &str, after: &str, limit: i64) -> Res
     Ok(ids.into_iter().map(EventId).collect())
 }
 
-/// Every event of a site: for checking what was recorded.
-pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
-    let rows: Vec<Row> = events::table
-        .filter(events::site_id.eq(site_id))
-        .select(Row::as_select())
-        .order(events::id)
-        .load(conn)?;
-    read_all(rows)
-}
-
-/// The events of a site that are not found by what they say: a column or a tie is not as it should be.
-pub fn misfiled(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<EventId>> {
-    let rows = events::table.filter(events::site_id.eq(site_id)).select(Row::as_select());
-    let rows: Vec<Row> = rows.load(conn)?;
-    let tied = event_ties::table
-        .filter(event_ties::site_id.eq(site_id))
-        .select((event_ties::event_id, event_ties::tie));
-    let tied: BTreeSet<(String, String)> =
-        tied.load::<(String, String)>(conn)?.into_iter().collect();
+/// Those of some events that are not found by what they say: a column or a tie is not as it should be.
+pub fn misfiled(conn: &mut Conn, site_id: &str, ids: &[EventId]) -> Result<BTreeSet<EventId>> {
     let mut misfiled = BTreeSet::new();
-    for row in rows {
-        let stored = row.clone().read()?;
-        let named = ties(&stored.event);
-        let is_tied = named.iter().all(|tie| tied.contains(&(row.id.clone(), tie_text(tie))));
-        if !is_tied || (Row { said: row.said.clone(), ..Row::of(site_id, &stored)? }) != row {
-            misfiled.insert(stored.event.id);
+    for ids in ids.chunks(IN_MAX) {
+        let rows: Vec<Row> = events::table
+            .filter(events::site_id.eq(site_id))
+            .filter(events::id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .select(Row::as_select())
+            .load(conn)?;
+        let known = read_all(rows.clone())?;
+        let named = known.iter().flat_map(|stored| ties(&stored.event));
+        let tied = tied(conn, site_id, &named.map(|tie| tie_text(&tie)).collect())?;
+        for (row, stored) in rows.into_iter().zip(known) {
+            let named = ties(&stored.event);
+            let is_tied = named.iter().all(|tie| tied.contains(&(tie_text(tie), row.id.clone())));
+            if !is_tied || (Row { said: row.said.clone(), ..Row::of(site_id, &stored)? }) != row {
+                misfiled.insert(stored.event.id);
+            }
         }
     }
     Ok(misfiled)
+}
+
+/// Some ties, each with the events that it is recorded for.
+fn tied(
+    conn: &mut Conn,
+    site_id: &str,
+    texts: &BTreeSet<String>,
+) -> Result<BTreeSet<(String, String)>> {
+    let texts: Vec<&String> = texts.iter().collect();
+    let mut found = BTreeSet::new();
+    for texts in texts.chunks(IN_MAX) {
+        let rows = event_ties::table
+            .filter(event_ties::site_id.eq(site_id))
+            .filter(event_ties::tie.eq_any(texts.iter().copied()))
+            .select((event_ties::tie, event_ties::event_id));
+        found.extend(rows.load::<(String, String)>(conn)?);
+    }
+    Ok(found)
 }

@@ -114,15 +114,6 @@ pub fn leads_of(
     Ok(found)
 }
 
-/// Every lead of a site: for checking what was recorded.
-pub fn all_leads(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<LeadKey, Option<String>>> {
-    let rows: Vec<(String, Option<String>)> = leads::table
-        .filter(leads::site_id.eq(site_id))
-        .select((leads::lead_key, leads::email))
-        .load(conn)?;
-    Ok(rows.into_iter().map(|(key, email)| (LeadKey(key), email)).collect())
-}
-
 /// The keys of a site's leads, after one, in order.
 pub fn lead_keys_after(
     conn: &mut Conn,

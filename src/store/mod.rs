@@ -8,6 +8,7 @@ pub mod bodies;
 pub mod changes;
 pub mod conn;
 pub mod connection;
+pub mod counts;
 pub mod disposal;
 pub mod door;
 pub mod events;

@@ -136,13 +136,6 @@ pub fn load(conn: &mut Conn, site_id: &str, ids: &[String]) -> Result<Vec<Overri
     Ok(found)
 }
 
-/// Every override of a site: for checking what was recorded.
-pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Override>> {
-    let ids: Vec<String> =
-        overrides::table.filter(overrides::site_id.eq(site_id)).select(overrides::id).load(conn)?;
-    load(conn, site_id, &ids)
-}
-
 /// Whether any override that still stands gives or blocks a level.
 pub fn any_of_level(conn: &mut Conn, site_id: &str, level: &str, at: Instant) -> Result<bool> {
     let standing = overrides::table

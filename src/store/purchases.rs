@@ -307,47 +307,55 @@ pub fn held_by_product(
     Ok(rows.into_iter().map(utc).collect())
 }
 
-/// Every purchase of a site: for checking what was recorded.
-pub fn all(conn: &mut Conn, site_id: &str) -> Result<Vec<Stored>> {
-    let rows: Vec<Row> = purchases::table
-        .filter(purchases::site_id.eq(site_id))
-        .order(purchases::id)
-        .select(Row::as_select())
-        .load(conn)?;
-    read_all(rows)
-}
-
-/// The purchases of a site that are not found or counted by what they hold: a column or a term is not
-/// as it should be.
-pub fn misfiled(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<PurchaseId>> {
-    let rows = purchases::table.filter(purchases::site_id.eq(site_id)).select(Row::as_select());
-    let rows: Vec<Row> = rows.load(conn)?;
-    let terms = purchase_terms::table
-        .filter(purchase_terms::site_id.eq(site_id))
-        .order((purchase_terms::purchase_id, purchase_terms::ordinal))
-        .select((
-            purchase_terms::purchase_id,
-            purchase_terms::product_id,
-            purchase_terms::price_point,
-        ));
-    let mut counted: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
-    for (id, product_id, price_point) in terms.load::<(String, String, Option<String>)>(conn)? {
-        counted.entry(id).or_default().push((product_id, price_point));
-    }
+/// Those of some purchases that are not found or counted by what they hold: a column or a term is not as
+/// it should be.
+pub fn misfiled(
+    conn: &mut Conn,
+    site_id: &str,
+    ids: &[PurchaseId],
+) -> Result<BTreeSet<PurchaseId>> {
     let mut misfiled = BTreeSet::new();
-    for row in rows {
-        let stored = row.clone().read()?;
-        let counted = counted.remove(&row.id).unwrap_or_default();
-        let terms = stored.outline.terms.iter();
-        let holds = terms.map(|term| (term.product_id.clone(), term.price_point.clone()));
-        let should = Row {
-            terms: row.terms.clone(),
-            folded: row.folded.clone(),
-            ..Row::of(site_id, &stored)?
-        };
-        if should != row || !holds.eq(counted) {
-            misfiled.insert(stored.outline.id);
+    for ids in ids.chunks(IN_MAX) {
+        let ids = || ids.iter().map(|id| id.0.as_str());
+        let rows: Vec<Row> = purchases::table
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::id.eq_any(ids()))
+            .select(Row::as_select())
+            .load(conn)?;
+        let terms = purchase_terms::table
+            .filter(purchase_terms::site_id.eq(site_id))
+            .filter(purchase_terms::purchase_id.eq_any(ids()))
+            .order((purchase_terms::purchase_id, purchase_terms::ordinal))
+            .select((
+                purchase_terms::purchase_id,
+                purchase_terms::product_id,
+                purchase_terms::price_point,
+            ));
+        let mut counted: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
+        for (id, product_id, price_point) in terms.load::<(String, String, Option<String>)>(conn)? {
+            counted.entry(id).or_default().push((product_id, price_point));
+        }
+        for row in rows {
+            let counted = counted.remove(&row.id).unwrap_or_default();
+            if row.is_misfiled(site_id, &counted)? {
+                misfiled.insert(PurchaseId(row.id));
+            }
         }
     }
     Ok(misfiled)
+}
+
+impl Row {
+    /// Whether a column is not as it should be, or the terms that are counted are others.
+    fn is_misfiled(&self, site_id: &str, counted: &[(String, Option<String>)]) -> Result<bool> {
+        let stored = self.clone().read()?;
+        let terms = stored.outline.terms.iter();
+        let holds = terms.map(|term| (term.product_id.clone(), term.price_point.clone()));
+        let should = Self {
+            terms: self.terms.clone(),
+            folded: self.folded.clone(),
+            ..Self::of(site_id, &stored)?
+        };
+        Ok(should != *self || !holds.eq(counted.iter().cloned()))
+    }
 }

@@ -107,7 +107,7 @@ fn what_was_read_of_a_body_counts_when_it_is_replayed_restored_and_rebuilt_witho
         assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
         let restored = act(app, &id, "restore");
         assert_eq!((restored.status, &restored.json["status"]), (200, &json!("applied")));
-        rebuild::rebuild(app.app.flow(), "default", |_, _| {}).expect("rebuilt");
+        rebuild::rebuild(app.app.flow(), "default", |_, _, _| {}).expect("rebuilt");
         assert_eq!(rebuild::check(app.app.flow(), "default").expect("checked"), []);
         let now = app.access_of("dana@x.example");
         assert_eq!(

@@ -23,7 +23,7 @@ on_both_databases! {
 }
 
 /// Tells one story to a site of its own, and compares.
-fn tell(app: &TestApp, seed: u64) {
+pub fn tell(app: &TestApp, seed: u64) {
     let mut story = random_story(seed);
     // Overrides are made by people at the time of their making; the scenarios tell of those.
     story.overrides.clear();

@@ -11,6 +11,7 @@
 mod ageing;
 mod api;
 mod cases;
+mod check_parts;
 mod commands;
 mod core_agrees;
 mod crash;
