@@ -70,15 +70,6 @@ impl Database {
         }
     }
 
-    /// Bytes that one of its databases takes.
-    pub fn bytes(&self, fresh: &Fresh) -> anyhow::Result<f64> {
-        if let Some(path) = fresh.url.strip_prefix("sqlite://") {
-            return Ok(count(std::fs::metadata(path)?.len()));
-        }
-        let size = sql_query("SELECT pg_database_size(current_database())::float8 AS bytes");
-        Ok(size.get_result::<Size>(&mut PgConnection::establish(&fresh.url)?)?.bytes)
-    }
-
     /// The URL of a fresh one; a file of it lies in `directory`.
     pub fn fresh(&self, directory: &Path) -> anyhow::Result<Fresh> {
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
@@ -112,6 +103,17 @@ pub struct Fresh {
     /// Its URL.
     pub url: String,
     dropped: Option<(String, String)>,
+}
+
+impl Fresh {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> anyhow::Result<f64> {
+        if let Some(path) = self.url.strip_prefix("sqlite://") {
+            return Ok(count(std::fs::metadata(path)?.len()));
+        }
+        let size = sql_query("SELECT pg_database_size(current_database())::float8 AS bytes");
+        Ok(size.get_result::<Size>(&mut PgConnection::establish(&self.url)?)?.bytes)
+    }
 }
 
 impl Drop for Fresh {

@@ -135,7 +135,7 @@ impl<'a> Grown<'a> {
 
     /// Bytes of the database.
     pub fn bytes(&self) -> anyhow::Result<f64> {
-        self.database.bytes(&self.fresh)
+        self.fresh.bytes()
     }
 
     /// Where its files lie.
