@@ -109,6 +109,9 @@ const BACKEND_ARMS: [(&str, usize); 14] = [
     ("store/wakeup.rs", 2),
 ];
 
+/// The one migration that is about plans and not about tables: PostgreSQL makes its own.
+const MAKES_NO_TABLES: &str = "2026-11-21-000008_statistics";
+
 /// The longest file, in lines.
 const FILE_LINES_MAX: usize = 500;
 
@@ -341,7 +344,9 @@ fn both_databases_have_the_same_migrations() {
         assert!(["up.sql", "down.sql"].contains(&file), "{name}");
         assert!(sqlite.contains_key(&format!("{directory}/up.sql")), "{directory}");
         assert!(sqlite.contains_key(&format!("{directory}/down.sql")), "{directory}");
-        assert_eq!(text, &postgres[name], "{name} makes other tables on PostgreSQL");
+        if directory != MAKES_NO_TABLES {
+            assert_eq!(text, &postgres[name], "{name} makes other tables on PostgreSQL");
+        }
     }
 }
 
