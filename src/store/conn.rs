@@ -18,6 +18,10 @@ const CHECKOUT_SECONDS_MAX: u64 = 10;
 /// How long SQLite waits for another process (a command of the shell) to finish its write.
 const BUSY_MS_MAX: u32 = 10_000;
 
+/// How much of the file the connection that writes to SQLite keeps at hand, in KiB: the keys that batches
+/// look into, for a site of a million members.
+const WRITER_CACHE_KIB_MAX: u32 = 32 * 1024;
+
 /// The lease where nobody sets another, in seconds.
 const LEASE_SECONDS: u32 = 10;
 /// The longest lease, a day: PostgreSQL counts it in milliseconds and takes no more than 24 days.
@@ -117,8 +121,9 @@ impl ManageConnection for DatabaseUrl {
 pub struct Connections {
     pool: Pool<DatabaseUrl>,
     /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
-    /// than in SQLite's busy loop. `None` for PostgreSQL.
-    writer: Option<Arc<Mutex<()>>>,
+    /// than in SQLite's busy loop, for the one connection that writes: any other one would have forgotten
+    /// all pages that it had read, as somebody else has written since. `None` for PostgreSQL.
+    writer: Option<Arc<Mutex<Option<Conn>>>>,
     /// Beside the pool, for reads that wait for nobody. `None` for PostgreSQL.
     readers: Option<Readers>,
     /// Where they lead to.
@@ -219,13 +224,28 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.writer.as_ref().map(|writer| turn(writer));
-        let begin = match &*self.url {
-            // Deferred would take the write lock in the middle, and fail there instead of waiting.
-            DatabaseUrl::Sqlite(_) => "BEGIN IMMEDIATE",
-            DatabaseUrl::Postgres(_) => &*self.begin_with_lease,
+        let Some(writer) = &self.writer else {
+            return Transaction::of(&mut *self.begun(&self.begin_with_lease)?).run(work);
         };
-        Transaction::of(&mut *self.begun(begin)?).run(work)
+        let mut place = turn(writer);
+        // Out of its place while it works: a connection that cannot even begin is not put back, nor is one
+        // that a panic has left in the middle of something.
+        let mut conn = place.take().map_or_else(|| self.open_writer(), Ok)?;
+        // Deferred would take the write lock in the middle, and fail there instead of waiting.
+        let begin = "BEGIN IMMEDIATE";
+        on_backend!(&mut conn, |c| Manager::begin_transaction_sql(c, begin))
+            .map_err(StoreError::from)?;
+        let done = Transaction::of(&mut conn).run(work);
+        *place = Some(conn);
+        done
+    }
+
+    /// The connection that writes to SQLite.
+    fn open_writer(&self) -> Result<Conn> {
+        let opened = self.url.open();
+        let mut conn = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        conn.batch_execute(&format!("PRAGMA cache_size = -{WRITER_CACHE_KIB_MAX}"))?;
+        Ok(conn)
     }
 
     /// Runs something outside any transaction, as migrations need it.
@@ -280,8 +300,8 @@ fn is_dead(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_err()
 }
 
-/// The lock guards no data, so a panic while it was held leaves nothing behind to fear.
-fn turn(writer: &Mutex<()>) -> MutexGuard<'_, ()> {
+/// Whoever panics has taken the connection out, so what the lock guards is whole.
+fn turn(writer: &Mutex<Option<Conn>>) -> MutexGuard<'_, Option<Conn>> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
