@@ -20,7 +20,7 @@ const BUSY_MS_MAX: u32 = 10_000;
 
 /// How much of the file the connection that writes to SQLite keeps at hand, in KiB: the keys that batches
 /// look into, for a site of a million members.
-const WRITER_CACHE_KIB_MAX: u32 = 32 * 1024;
+const WRITER_CACHE_KIB_MAX: u32 = 16 * 1024;
 
 /// The lease where nobody sets another, in seconds.
 const LEASE_SECONDS: u32 = 10;

@@ -21,6 +21,7 @@ mod guard;
 mod house;
 mod lists;
 mod metrics;
+mod migrations;
 mod model;
 mod orders;
 mod replicas;

@@ -13,6 +13,10 @@ pub const PRODUCT: &str = "558001";
 const FIRST_ID: u32 = 10_000_000;
 const FIRST_REBILL_ID: u32 = 20_000_000;
 const FIRST_REFUND_ID: u32 = 30_000_000;
+/// Where the ids of later payments begin, which grow from one to the next.
+const FIRST_LATER_ID: u32 = 40_000_000;
+/// How far apart those are who have a turn one after the other: a prime.
+const FAR: u64 = 7_919;
 /// One of so many webhooks is a form of the IPN, the others are JSON of the Outbound API.
 const FORM_EVERY: u32 = 4;
 
@@ -44,14 +48,16 @@ pub struct Webhooks {
     rebill: Template,
     refund: Template,
     next: AtomicU32,
-    rebilled: AtomicU32,
+    turn: AtomicU32,
+    later: AtomicU32,
 }
 
 impl Webhooks {
     /// From the first number on.
     pub fn new() -> Self {
         let [json, form, rebill, refund] = [JSON, FORM, REBILL, REFUND].map(Template::of);
-        Self { json, form, rebill, refund, next: AtomicU32::new(1), rebilled: AtomicU32::new(0) }
+        let (next, turn, later) = (AtomicU32::new(1), AtomicU32::new(0), AtomicU32::new(0));
+        Self { json, form, rebill, refund, next, turn, later }
     }
 
     /// The first payment of the next buyer.
@@ -64,9 +70,10 @@ impl Webhooks {
         self.next.load(Ordering::Relaxed) - 1
     }
 
-    /// A number below `far` that has not been answered before, for those who rebill every so many buyers.
-    pub fn rebilled(&self, far: u32) -> u32 {
-        1 + (self.rebilled.fetch_add(1, Ordering::Relaxed) % far.max(1))
+    /// One of so many buyers, far from the one before, and another one each time until everybody had a turn.
+    pub fn one_of(&self, buyers: u32) -> u32 {
+        let turn = u64::from(self.turn.fetch_add(1, Ordering::Relaxed));
+        1 + u32::try_from(turn * FAR % u64::from(buyers)).expect("less than the buyers")
     }
 
     /// The first payment of a buyer: three of four are JSON, one is a form.
@@ -84,6 +91,13 @@ impl Webhooks {
         form(self.rebill.filled(number))
     }
 
+    /// A later payment of a buyer; its transaction is, as Kartra numbers them, the latest of all.
+    pub fn later_payment(&self, number: u32) -> Posted {
+        let transaction = FIRST_LATER_ID + self.later.fetch_add(1, Ordering::Relaxed);
+        let of_second = (FIRST_REBILL_ID + number).to_string();
+        replaced(self.rebill(number), &of_second, &transaction.to_string())
+    }
+
     /// The refund of a buyer's second payment.
     pub fn refund(&self, number: u32) -> Posted {
         form(self.refund.filled(number))
@@ -96,6 +110,12 @@ impl Webhooks {
             ("application/json", self.json.filled(number))
         }
     }
+}
+
+/// The same with another text in it.
+pub fn replaced((content_type, body): Posted, old: &str, new: &str) -> Posted {
+    let text = String::from_utf8(body).expect("ours").replace(old, new);
+    (content_type, text.into_bytes())
 }
 
 fn form(body: Vec<u8>) -> Posted {

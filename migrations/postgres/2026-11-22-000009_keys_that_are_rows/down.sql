@@ -1,0 +1,2 @@
+-- PostgreSQL keeps every table as a heap.
+SELECT 1;
