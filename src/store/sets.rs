@@ -2,45 +2,46 @@
 //! a round trip; a loop on SQLite, which has none, over one statement that stays prepared.
 
 /// Inserts rows as a set. Each column is named as in the table and in the row, with its type.
-///
-/// PostgreSQL gets an array for each column, so that the text of the statement is always the same.
 macro_rules! insert_set {
-    ($conn:expr, $table:ident, $rows:expr, { $($column:ident: $type:ty),+ $(,)? }) => {
-        match $conn {
-            $crate::store::conn::Conn::Sqlite(c) => {
-                for row in $rows {
-                    diesel::insert_into($table::table).values(row).execute(c)?;
-                }
-            }
-            $crate::store::conn::Conn::Postgres(c) => {
-                for rows in $rows.chunks($crate::store::sets::SET_ROWS_MAX) {
-                    let columns = [$(stringify!($column)),+];
-                    diesel::sql_query($crate::store::sets::insertion(stringify!($table), &columns))
-                        $(.bind::<diesel::sql_types::Array<$type>, _>(
-                            rows.iter().map(|row| &row.$column).collect::<Vec<_>>(),
-                        ))+
-                        .execute(c)?;
-                }
-            }
-        }
+    ($conn:expr, $table:ident, $rows:expr, $columns:tt) => {
+        $crate::store::sets::insert_rows!($conn, $table, $rows, $columns, insert_into, "")
     };
 }
 pub(super) use insert_set;
 
 /// As [`insert_set`], but a row that is there already stays as it is.
 macro_rules! insert_missing {
-    ($conn:expr, $table:ident, $rows:expr, { $($column:ident: $type:ty),+ $(,)? }) => {
+    ($conn:expr, $table:ident, $rows:expr, $columns:tt) => {
+        $crate::store::sets::insert_rows!(
+            $conn,
+            $table,
+            $rows,
+            $columns,
+            insert_or_ignore_into,
+            " ON CONFLICT DO NOTHING"
+        )
+    };
+}
+pub(super) use insert_missing;
+
+/// Both of them: how a row is inserted on SQLite, and what stands behind the statement on PostgreSQL, which
+/// gets an array for each column, so that the text of the statement is always the same.
+macro_rules! insert_rows {
+    (
+        $conn:expr, $table:ident, $rows:expr, { $($column:ident: $type:ty),+ $(,)? },
+        $insert_one:ident, $behind:literal
+    ) => {
         match $conn {
             $crate::store::conn::Conn::Sqlite(c) => {
                 for row in $rows {
-                    diesel::insert_or_ignore_into($table::table).values(row).execute(c)?;
+                    diesel::$insert_one($table::table).values(row).execute(c)?;
                 }
             }
             $crate::store::conn::Conn::Postgres(c) => {
+                let columns = [$(stringify!($column)),+];
+                let insertion = $crate::store::sets::insertion(stringify!($table), &columns);
                 for rows in $rows.chunks($crate::store::sets::SET_ROWS_MAX) {
-                    let columns = [$(stringify!($column)),+];
-                    let insertion = $crate::store::sets::insertion(stringify!($table), &columns);
-                    diesel::sql_query(format!("{insertion} ON CONFLICT DO NOTHING"))
+                    diesel::sql_query(format!("{insertion}{}", $behind))
                         $(.bind::<diesel::sql_types::Array<$type>, _>(
                             rows.iter().map(|row| &row.$column).collect::<Vec<_>>(),
                         ))+
@@ -50,7 +51,7 @@ macro_rules! insert_missing {
         }
     };
 }
-pub(super) use insert_missing;
+pub(super) use insert_rows;
 
 /// How many rows one statement carries on PostgreSQL.
 pub(super) const SET_ROWS_MAX: usize = 10_000;

@@ -104,7 +104,7 @@ const BACKEND_ARMS: [(&str, usize); 14] = [
     ("store/overrides.rs", 1),
     ("store/readers.rs", 1),
     ("store/rules.rs", 1),
-    ("store/sets.rs", 4),
+    ("store/sets.rs", 2),
     ("store/sites.rs", 3),
     ("store/wakeup.rs", 2),
 ];
