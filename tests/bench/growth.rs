@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const FEW: usize = 10_000;
 /// Webhooks of one measurement: half of them first payments, half of them rebills.
 const TYPICAL: usize = 6_000;
+/// How often it is measured.
+const TYPICAL_TIMES: usize = 3;
 /// Events of the one member who has very many.
 const OF_ONE_MEMBER: usize = 10_000;
 /// Buyers of the product that is mapped late.
@@ -71,21 +73,28 @@ pub fn measure<'a>(
     let (grown, ready) = grown.restart()?;
     let bytes = grown.bytes()?;
     table.note("size of the database", bytes / 1e9, "GB");
-    let told = load::count(u64::try_from(members + 3 * TYPICAL + OF_ONE_MEMBER + 2 * BUYERS)?);
+    let told = load::count(u64::try_from(
+        members + 3 * TYPICAL_TIMES * TYPICAL + OF_ONE_MEMBER + 2 * BUYERS,
+    )?);
     table.note("… for each webhook that is kept with its body", bytes / told, "B");
     let ready = ready.as_secs_f64() * 1_000.0;
     table.bounded("ready after a start on it within", ready, "ms", Target::AtMost(READY_MS_MAX));
     Ok(grown)
 }
 
-/// CPU seconds to apply 1,000 webhooks: new buyers, and rebills of members from all over the site.
+/// CPU seconds to apply 1,000 webhooks: new buyers, and rebills of members from all over the site. The least of
+/// some times: whatever else the machine is at only adds to it.
 fn typical(grown: &Grown<'_>) -> anyhow::Result<f64> {
     let known = grown.webhooks.told();
-    let cost = grown.told(TYPICAL, |number| match number % 2 {
-        0 => grown.webhooks.next(),
-        _ => grown.webhooks.later_payment(grown.webhooks.one_of(known)),
-    })?;
-    Ok(cost.cpu_seconds / load::count(u64::try_from(TYPICAL)?) * 1_000.0)
+    let mut least = f64::INFINITY;
+    for _ in 0..TYPICAL_TIMES {
+        let cost = grown.told(TYPICAL, |number| match number % 2 {
+            0 => grown.webhooks.next(),
+            _ => grown.webhooks.later_payment(grown.webhooks.one_of(known)),
+        })?;
+        least = least.min(cost.cpu_seconds);
+    }
+    Ok(least / load::count(u64::try_from(TYPICAL)?) * 1_000.0)
 }
 
 /// What it costs to map a product after it was bought.

@@ -20,6 +20,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// No load at all, to which others are added.
+    pub fn none() -> Self {
+        Self { seconds: 0.0, latencies: histogram() }
+    }
+
+    /// Adds another stretch of the same load.
+    pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.seconds += other.seconds;
+        Ok(self.latencies.add(&other.latencies)?)
+    }
+
     /// Answers a second.
     pub fn rate(&self) -> f64 {
         count(self.latencies.len()) / self.seconds
