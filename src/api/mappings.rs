@@ -237,7 +237,7 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Proble
 }
 
 /// Mapping an ignored product ends the ignoring.
-fn end_ignoring(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<()> {
+pub fn end_ignoring(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<()> {
     let site_id = &bench.site.id;
     let product = rules::products(conn, site_id, std::slice::from_ref(&mapping.product_id))?.pop();
     match product {

@@ -6,7 +6,7 @@ mod connection;
 mod hooks;
 pub mod keys;
 mod levels;
-mod mappings;
+pub mod mappings;
 mod members;
 mod openapi;
 mod overrides;

@@ -5,6 +5,7 @@
 mod bars;
 mod explain;
 mod keys;
+mod mappings;
 mod migrate;
 mod rebuild;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Say why a person has what they have
     Explain(explain::Explain),
+    /// Levels, mappings and the site's policy as a file: export, plan, apply
+    Mappings(mappings::Mappings),
     /// Make, list or revoke API keys
     Keys(keys::Keys),
     /// Send the life stories of invented members to a webhook URL, as Kartra would
@@ -72,6 +75,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(&settings),
             Command::Rebuild(rebuild) => rebuild.run(&settings),
             Command::Explain(explain) => explain.run(&settings),
+            Command::Mappings(mappings) => mappings.run(&settings),
             Command::Keys(keys) => keys.run(&settings),
             Command::Simulate(simulate) => on_runtime(simulate.run()),
         };

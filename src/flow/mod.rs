@@ -3,6 +3,7 @@
 //! * [`process`] reads and judges webhooks; [`timers`] fires what falls due; [`recompute`] works off
 //!   what a change of rules left behind; [`rebuild`] does everything again, and [`check`] only compares.
 //! * All of them end in [`settle`], which is the one path to access.
+//! * [`preview`] tells what other rules would change, and writes nothing.
 //! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
 //! Absences that tests check: no change is recorded outside a site's lock; no transaction here ever
@@ -17,6 +18,7 @@ mod fold;
 mod link;
 mod listener;
 pub mod past;
+pub mod preview;
 pub mod process;
 mod queues;
 pub mod rebuild;

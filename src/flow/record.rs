@@ -37,6 +37,20 @@ impl Dossier {
         Ok(Self { leads, purchases: by_lead, overrides })
     }
 
+    /// Every purchase of these addresses.
+    pub(super) fn purchases(&self) -> impl Iterator<Item = &Folded> {
+        self.purchases.values().flatten()
+    }
+
+    /// The same people, had their purchases been judged in another way.
+    pub(super) fn with_purchases(&self, judged: Vec<Folded>) -> Self {
+        let mut purchases: BTreeMap<LeadKey, Vec<Folded>> = BTreeMap::new();
+        for purchase in judged {
+            purchases.entry(purchase.lead.clone()).or_default().push(purchase);
+        }
+        Self { leads: self.leads.clone(), purchases, overrides: self.overrides.clone() }
+    }
+
     /// The leads of an address.
     pub(crate) fn leads(&self, email: &str) -> BTreeSet<LeadKey> {
         self.leads.get(email).cloned().unwrap_or_default()

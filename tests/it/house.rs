@@ -18,10 +18,12 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "core",
             "first_start",
             "flow",
+            "ids",
             "settings",
             "simulate",
             "store",
             "telemetry",
+            "web",
         ],
     ),
     (

@@ -1,6 +1,7 @@
 //! The real binary, command by command.
 
 mod keys;
+mod mappings;
 mod quiet;
 mod rebuild;
 mod serve;

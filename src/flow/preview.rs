@@ -1,0 +1,214 @@
+//! What other rules would change: the same function over the same purchases, with nothing written.
+//!
+//! Each page is read on a snapshot of its own and hinders no webhook. What comes meanwhile may be on a page
+//! that is still to be read, or on one that was.
+
+use super::record::Dossier;
+use super::settle::{Bench, RuleBook};
+use super::{Flow, FlowError};
+use crate::core::Instant;
+use crate::core::access::Held;
+use crate::core::event::Event;
+use crate::core::grant::{Folded, Rules, judge};
+use crate::core::link::PurchaseId;
+use crate::core::mapping::Mapping;
+use crate::core::policy::Policy;
+use crate::core::purchase::Purchase;
+use crate::store::conn::Conn;
+use crate::store::{Result, events, members, purchases};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rules as they might be.
+#[derive(Debug, Clone, Default)]
+pub struct Proposed {
+    /// The site's policy.
+    pub policy: Policy,
+    /// The mappings, and what is ignored.
+    pub book: RuleBook,
+}
+
+impl Proposed {
+    /// The rules that purchases would be judged by.
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            mappings: &self.book.mappings,
+            site_policy: &self.policy,
+            ignored: &self.book.ignored,
+        }
+    }
+}
+
+/// What would happen to one level of one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The member's address.
+    pub email: String,
+    /// The level.
+    pub level: String,
+    /// How it is held by the rules that there are; `None` where it is not.
+    pub before: Option<Held>,
+    /// How it would be held; `None` where it would not.
+    pub after: Option<Held>,
+}
+
+/// How far a preview has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Members whose access was computed.
+    pub done: i64,
+    /// Members who are concerned, those counted twice who have several of the products.
+    pub total: i64,
+}
+
+/// Computes who would gain, who would lose, and whose end would move. `each` gets the steps page by page.
+///
+/// # Errors
+/// There is no such site, or the store fails.
+pub fn preview(
+    flow: &Flow,
+    site_id: &str,
+    proposed: &Proposed,
+    mut each: impl FnMut(Vec<Step>, Progress),
+) -> Result<(), FlowError> {
+    let limit = i64::from(flow.limits.batch_purchases_max);
+    let (scopes, total) = flow.on_snapshot(site_id, |conn, bench| {
+        let scopes = concerned(bench, proposed);
+        let mut total = 0;
+        for scope in &scopes {
+            total += purchases::count_members(conn, site_id, scope.as_deref())?;
+        }
+        Ok::<_, FlowError>((scopes, total))
+    })?;
+    let mut progress = Progress { done: 0, total };
+    for place in 0..scopes.len() {
+        let mut reached = PurchaseId(String::new());
+        loop {
+            let at = Place { scopes: &scopes, scope: place, reached: &reached, limit };
+            let page = flow.on_snapshot(site_id, |conn, bench| {
+                Ok::<_, FlowError>(at.page(conn, bench, proposed)?)
+            })?;
+            let Some(page) = page else { break };
+            progress.done += page.members;
+            reached = page.reached;
+            each(page.steps, progress);
+        }
+    }
+    Ok(())
+}
+
+/// Which purchases the difference of two sets of rules is about: those of some products, or all of them (`None`).
+fn concerned(bench: &Bench, proposed: &Proposed) -> Vec<Option<String>> {
+    if bench.site.policy != proposed.policy {
+        return vec![None];
+    }
+    let (old, new) = (&bench.book, &proposed.book);
+    let only_in = |some: &[Mapping], others: &[Mapping]| -> Vec<String> {
+        let gone = some.iter().filter(|mapping| !others.contains(mapping));
+        gone.map(|mapping| mapping.product_id.clone()).collect()
+    };
+    let mut products: BTreeSet<String> =
+        only_in(&old.mappings, &new.mappings).into_iter().collect();
+    products.extend(only_in(&new.mappings, &old.mappings));
+    products.extend(old.ignored.symmetric_difference(&new.ignored).cloned());
+    products.into_iter().map(Some).collect()
+}
+
+/// Where a preview is.
+struct Place<'a> {
+    scopes: &'a [Option<String>],
+    scope: usize,
+    reached: &'a PurchaseId,
+    limit: i64,
+}
+
+/// A page of a preview.
+struct Page {
+    steps: Vec<Step>,
+    members: i64,
+    reached: PurchaseId,
+}
+
+impl Place<'_> {
+    /// The next page; `None` where this product has no more purchases.
+    fn page(&self, conn: &mut Conn, bench: &Bench, proposed: &Proposed) -> Result<Option<Page>> {
+        let site_id = &bench.site.id;
+        let product = self.scopes.get(self.scope).and_then(Option::as_deref);
+        let ids = purchases::ids_after(conn, site_id, product, &self.reached.0, self.limit)?;
+        let Some(reached) = ids.last().cloned() else { return Ok(None) };
+        let leads: Vec<_> = purchases::load(conn, site_id, &ids)?
+            .into_iter()
+            .map(|purchase| purchase.outline.lead)
+            .collect();
+        let emails: BTreeSet<String> =
+            members::emails_of(conn, site_id, &leads)?.into_values().flatten().collect();
+        let emails: Vec<String> = emails.into_iter().collect();
+        let before = Dossier::load(conn, site_id, &emails)?;
+        let judged = Judged::anew(conn, site_id, &before, proposed.rules())?;
+        let after = before.with_purchases(judged.purchases);
+        let (mut steps, mut members) = (Vec::new(), 0);
+        for email in emails {
+            let leads = before.leads(&email);
+            let of_member = before.purchases().filter(|purchase| leads.contains(&purchase.lead));
+            let first =
+                of_member.filter_map(|p| self.turn_of(&p.id, judged.products.get(&p.id)?)).min();
+            // A member with several purchases has one turn: at the first of them.
+            if first.is_some_and(|(scope, id)| scope == self.scope && id > *self.reached) {
+                members += 1;
+                steps.extend(steps_of(&email, &before, &after, bench.at));
+            }
+        }
+        Ok(Some(Page { steps, members, reached }))
+    }
+
+    /// When a purchase comes up: with which product, and where among its purchases.
+    fn turn_of(&self, id: &PurchaseId, products: &BTreeSet<String>) -> Option<(usize, PurchaseId)> {
+        let is_of = |scope: &Option<String>| scope.as_ref().is_none_or(|p| products.contains(p));
+        Some((self.scopes.iter().position(is_of)?, id.clone()))
+    }
+}
+
+/// Purchases judged by other rules.
+struct Judged {
+    purchases: Vec<Folded>,
+    /// The products that each has had.
+    products: BTreeMap<PurchaseId, BTreeSet<String>>,
+}
+
+impl Judged {
+    fn anew(conn: &mut Conn, site_id: &str, dossier: &Dossier, rules: Rules<'_>) -> Result<Self> {
+        let ids: Vec<PurchaseId> =
+            dossier.purchases().map(|purchase| purchase.id.clone()).collect();
+        let mut by_purchase: BTreeMap<PurchaseId, Vec<Event>> = BTreeMap::new();
+        for stored in events::of_purchases(conn, site_id, &ids)? {
+            if let Some(purchase) = stored.purchase {
+                by_purchase.entry(purchase).or_default().push(stored.event);
+            }
+        }
+        let mut judged = Self { purchases: Vec::new(), products: BTreeMap::new() };
+        for (id, events) in by_purchase {
+            let events: Vec<&Event> = events.iter().collect();
+            let Some(purchase) = Purchase::fold(id.clone(), &events) else { continue };
+            let terms = purchase.outline().terms;
+            judged.products.insert(id, terms.into_iter().map(|term| term.product_id).collect());
+            judged.purchases.extend(judge(&purchase, rules));
+        }
+        Ok(judged)
+    }
+}
+
+/// What differs for one member.
+fn steps_of(email: &str, before: &Dossier, after: &Dossier, at: Instant) -> Vec<Step> {
+    let held = |dossier: &Dossier| -> BTreeMap<String, Held> {
+        let levels = dossier.answer(email, at).levels;
+        levels.into_iter().map(|held| (held.level.clone(), held)).collect()
+    };
+    let (mut old, mut new) = (held(before), held(after));
+    let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
+    let step = |level: String| {
+        let (before, after) = (old.remove(&level), new.remove(&level));
+        let ends = [&before, &after].map(|held| held.as_ref().map(|held| held.until));
+        let [old_end, new_end] = ends;
+        (old_end != new_end).then(|| Step { email: email.to_owned(), level, before, after })
+    };
+    levels.into_iter().filter_map(step).collect()
+}
