@@ -2,13 +2,15 @@
 
 use crate::api::{AccessView, answer_of};
 use crate::core::Instant;
-use crate::core::explain::sentences;
+use crate::core::access::Answer;
+use crate::core::explain::{Names, sentences};
 use crate::core::kartra::values::email;
 use crate::first_start::DEFAULT_SITE;
 use crate::flow::FlowError;
 use crate::settings::Settings;
-use crate::store::members;
-use anyhow::Context;
+use crate::store::members::{self, Member};
+use crate::store::rules;
+use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -18,10 +20,10 @@ pub struct Explain {
     /// The person's e-mail address
     #[arg(value_name = "E-MAIL", value_parser = address)]
     email: String,
-    /// Only about this level
+    /// Only about this level: its id, or its name
     #[arg(long)]
     level: Option<String>,
-    /// At this instant (RFC 3339), instead of now
+    /// At this instant (RFC 3339), past or future, instead of now
     #[arg(long, value_name = "T")]
     at: Option<Instant>,
     /// The site
@@ -32,17 +34,18 @@ pub struct Explain {
     json: bool,
 }
 
+/// What is known of whom was asked about.
+struct Found {
+    member: Option<Member>,
+    answer: Answer,
+    names: Names,
+}
+
 impl Explain {
     /// Answers on stdout.
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
-        let flow = super::open(settings)?;
-        let (member, answer) = flow
-            .on_snapshot(&self.site, |conn, bench| {
-                let member = members::with_email(conn, &self.site, &self.email)?;
-                let at = self.at.unwrap_or(bench.at);
-                Ok::<_, FlowError>((member, answer_of(conn, bench, &self.email, at)?))
-            })
-            .with_context(|| format!("site {}", self.site))?;
+        let Found { member, answer, names } = self.find(settings)?;
+        let level = self.level.as_deref().map(|level| known(&names, level)).transpose()?;
         let mut out = std::io::stdout().lock();
         if self.json {
             let (id, version) = member.map_or((None, 0), |m| (Some(m.id), m.version));
@@ -50,11 +53,37 @@ impl Explain {
             writeln!(out, "{}", serde_json::to_string_pretty(&view)?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        for sentence in sentences(&self.email, &answer, self.level.as_deref()) {
+        for sentence in sentences(&self.email, &answer, &names, level) {
             writeln!(out, "{sentence}")?;
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    fn find(&self, settings: &Settings) -> anyhow::Result<Found> {
+        let found = super::open(settings)?.on_snapshot(&self.site, |conn, bench| {
+            let at = self.at.unwrap_or(bench.at);
+            Ok::<_, FlowError>(Found {
+                member: members::with_email(conn, &self.site, &self.email)?,
+                answer: answer_of(conn, bench, &self.email, at)?,
+                names: rules::level_names(conn, &self.site)?,
+            })
+        });
+        found.with_context(|| format!("site {}", self.site))
+    }
+}
+
+/// The id of the level that an operator names.
+fn known<'a>(names: &'a Names, level: &str) -> anyhow::Result<&'a str> {
+    let named = |(id, name): &(&String, &String)| *id == level || name.eq_ignore_ascii_case(level);
+    let by_id = names.get_key_value(level);
+    if let Some((id, _)) = by_id.or_else(|| names.iter().find(named)) {
+        return Ok(id);
+    }
+    if names.is_empty() {
+        bail!("there is no level {level}: this site has none yet");
+    }
+    let ids: Vec<&str> = names.keys().map(String::as_str).collect();
+    bail!("there is no level {level}; the levels of this site are {}", ids.join(", "))
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -58,6 +58,9 @@ pub struct Considered {
     pub mapping: Option<(String, i64)>,
     /// The manual grant.
     pub override_id: Option<String>,
+    /// The latest stretch begun by then in which it gives the level, blocks left aside; `None` where it
+    /// has given nothing.
+    pub gave: Option<Stretch>,
     /// When this next changes by time alone.
     pub changes_at: Option<Instant>,
 }
@@ -202,6 +205,7 @@ fn consider_purchase(
             event: Some(verdict.1.event.clone()),
             mapping: Some((grant.mapping_id.clone(), grant.mapping_version)),
             override_id: None,
+            gave: begun_last(&grant.stretches, at),
             changes_at: earlier(next_change(&given, at), next_change(&grant.stretches, at)),
         }
     };
@@ -217,10 +221,16 @@ fn consider_purchase(
             event: Some(hold.event.clone()),
             mapping: None,
             override_id: None,
+            gave: None,
             changes_at: next_change(&hold.stretches, at),
         });
     }
     considered
+}
+
+/// The last of some stretches, given in order, that has begun by an instant.
+fn begun_last(stretches: &[Stretch], at: Instant) -> Option<Stretch> {
+    stretches.iter().rfind(|stretch| stretch.from <= at && !stretch.is_empty()).copied()
 }
 
 /// The reason that holds at an instant, and the verdict that it comes from.
@@ -261,6 +271,7 @@ fn consider_manual(
         event: None,
         mapping: None,
         override_id: Some(o.id.clone()),
+        gave: begun_last(&whole, at),
         changes_at: earlier(next_change(&given, at), next_change(&whole, at)),
     })
 }

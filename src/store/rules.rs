@@ -7,7 +7,7 @@ use crate::core::Instant;
 use crate::core::mapping::Mapping;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An access level.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -38,6 +38,13 @@ pub fn update_level(conn: &mut Conn, level: &Level) -> Result<()> {
 /// One level.
 pub fn level(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<Level>> {
     Ok(levels::table.find((site_id, id)).select(Level::as_select()).first(conn).optional()?)
+}
+
+/// The names of a site's levels, by id.
+pub fn level_names(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<String, String>> {
+    let names =
+        levels::table.filter(levels::site_id.eq(site_id)).select((levels::id, levels::name));
+    Ok(names.load::<(String, String)>(conn)?.into_iter().collect())
 }
 
 /// Levels, newest first, before a (`created_at`, id).

@@ -128,10 +128,20 @@ on_each! {
     fn explain_says_why_in_sentences_and_as_the_api_does(home: &mut Home) {
         let daemon = home.serve();
         small_life(&daemon);
+        home.sql("UPDATE levels SET name = 'Golden Table' WHERE id = 'gold'");
         let at = "2026-03-05T00:00:00Z";
         let said = home.run(&["explain", " ADA@Example.com ", "--at", at]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        assert!(said.out.contains("ada@example.com has gold since"), "{said:?}");
+        let first = "On 5 March 2026 at 00:00 UTC, ada@example.com has Golden Table.\nGolden Table is held since ";
+        assert!(said.out.starts_with(first), "{said:?}");
+        assert!(said.out.contains("; nothing else gives Golden Table.\n"), "{said:?}");
+        for level in ["gold", "golden table"] {
+            let one = home.run(&["explain", "ada@example.com", "--at", at, "--level", level]);
+            assert!(one.code == Some(0) && one.out.starts_with(first), "{one:?}");
+        }
+        let before = home.run(&["explain", "ada@example.com", "--at", "2020-01-01T00:00:00Z", "--level", "gold"]);
+        assert_eq!(before.out, "On 1 January 2020 at 00:00 UTC, ada@example.com does not have Golden Table.\n\
+            No purchase and no manual grant is known that gives Golden Table.\n");
         let api = daemon.get(&format!("/api/v1/sites/default/members/ada@example.com/access?at={at}"));
         let ran = home.run(&["explain", "ada@example.com", "--at", at, "--json"]);
         assert_eq!(ran.json(), api.json);
@@ -142,6 +152,7 @@ on_each! {
             (&["explain", "no-address"][..], 2, "must be an e-mail address"),
             (&["explain", "ada@example.com", "--at", "noon"][..], 2, "--at"),
             (&["explain", "ada@example.com", "--site", "elsewhere"][..], 3, "there is no such site"),
+            (&["explain", "ada@example.com", "--level", "silver"][..], 3, "there is no level silver; the levels"),
             (&["explain"][..], 2, "E-MAIL"),
         ] {
             let wrong = home.run(arguments);
