@@ -1,7 +1,7 @@
 //! The hot path: may this address have this level, now?
 //!
-//! It reads what is recorded, every time, with one statement; at or past the member's next change it
-//! computes. No answer is kept for the next one who asks: what another process has revoked is refused
+//! It reads what is recorded, every time, with one statement; at or past the member's next change, and
+//! for any instant that is asked for, it computes. No answer is kept for the next one who asks: what another process has revoked is refused
 //! from its commit on.
 
 use super::members::answer_of;
@@ -13,7 +13,7 @@ use crate::store::conn::Conn;
 use crate::store::door::{self, Recorded};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{Json, Query};
+use crate::web::extract::{Json, Moment, Query};
 use crate::web::problem::Problem;
 use crate::web::shapes::{Email, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -31,9 +31,12 @@ pub struct Question {
     /// The level; an unknown one is 404.
     #[schemars(with = "Slug")]
     level: String,
+    /// The instant to answer for, past or future, from all that is now known of it; now where none is
+    /// given.
+    at: Option<Moment>,
 }
 
-/// Whether an address has a level now.
+/// Whether an address has a level.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Allowed {
     /// Whether the level is held.
@@ -55,7 +58,8 @@ pub async fn allowed(
     let Some(email) = email(&query.0.email) else {
         return Err(Problem::malformed("email must be an e-mail address."));
     };
-    let asked = Asked { site_id: site.into_inner(), email, level: query.0.level };
+    let Question { level, at, .. } = query.0;
+    let asked = Asked { site_id: site.into_inner(), email, level, at: at.map(|at| at.0) };
     Ok(answer::thing(&request, &asked.answer(&app).await?))
 }
 
@@ -69,7 +73,8 @@ pub async fn check(
     let Some(email) = email(&body.0.email) else {
         return Err(Problem::invalid_at("/email", "must be an e-mail address"));
     };
-    let asked = Asked { site_id: site.into_inner(), email, level: body.0.level };
+    let Question { level, at, .. } = body.0;
+    let asked = Asked { site_id: site.into_inner(), email, level, at: at.map(|at| at.0) };
     Ok(HttpResponse::Ok().json(asked.answer(&app).await?))
 }
 
@@ -78,6 +83,8 @@ struct Asked {
     site_id: String,
     email: String,
     level: String,
+    /// `None` is now.
+    at: Option<Instant>,
 }
 
 impl Asked {
@@ -93,7 +100,7 @@ impl Asked {
             return Err(Problem::not_found("level"));
         }
         let now = app.clock().now();
-        if recorded.next_change_at.is_some_and(|at| at <= now) {
+        if asked.at.is_some() || recorded.next_change_at.is_some_and(|at| at <= now) {
             return app.blocking(move |app| asked.compute(app)).await;
         }
         Ok(Allowed { allowed: recorded.is_held, until: recorded.until })
@@ -111,7 +118,7 @@ impl Asked {
     /// What is held at an instant that the record does not reach.
     fn compute(&self, app: &App) -> Result<Allowed, Problem> {
         app.look(&self.site_id, |conn, bench| {
-            let answer = answer_of(conn, bench, &self.email, bench.at)?;
+            let answer = answer_of(conn, bench, &self.email, self.at.unwrap_or(bench.at))?;
             let held = answer.levels.into_iter().find(|held| held.level == self.level);
             Ok(Allowed { allowed: held.is_some(), until: held.and_then(|held| held.until) })
         })

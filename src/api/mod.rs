@@ -14,6 +14,7 @@ mod products;
 mod recomputes;
 mod sites;
 pub mod stream;
+mod timeline;
 mod views;
 mod webhooks;
 
@@ -72,6 +73,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/sites/{site}/members/{member}", "GET, HEAD").get(members::get))
         .service(
             resource("/sites/{site}/members/{member}/access", "GET, HEAD").get(members::access),
+        )
+        .service(
+            resource("/sites/{site}/members/{member}/timeline", "GET, HEAD").get(timeline::list),
         )
         .service(resource("/sites/{site}/members/{member}/grants", "POST").post(overrides::grant))
         .service(

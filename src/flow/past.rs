@@ -8,23 +8,35 @@ use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::link::{PurchaseId, Tie, ties};
 use crate::store::conn::Conn;
 use crate::store::events::{self, Stored};
-use crate::store::{Result, members, overrides};
+use crate::store::{Result, StoreError, members, overrides};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the member with an address held, or will hold, at an instant, by all that is known now.
+/// What the member with an address held at an instant, by all that is known now.
 pub fn answer_at(conn: &mut Conn, bench: &Bench, email: &str, at: Instant) -> Result<Answer> {
+    let (mut answers, _) = answers_at(conn, bench, &[email.to_owned()], at)?;
+    answers.pop().ok_or_else(|| StoreError::Corrupt("an address without an answer".to_owned()))
+}
+
+/// What the members with some addresses held at an instant, in the order of the addresses, and how many
+/// events that took.
+pub fn answers_at(
+    conn: &mut Conn,
+    bench: &Bench,
+    emails: &[String],
+    at: Instant,
+) -> Result<(Vec<Answer>, usize)> {
     let site_id = &bench.site.id;
-    let mut leads = events::leads_with_email(conn, site_id, email)?;
-    let addresses = [email.to_owned()];
-    leads.extend(members::leads_of(conn, site_id, &addresses)?.into_iter().map(|(lead, _)| lead));
-    for o in overrides::concerning(conn, site_id, &addresses, &[])? {
+    let mut leads = events::leads_with_emails(conn, site_id, emails)?;
+    leads.extend(members::leads_of(conn, site_id, emails)?.into_iter().map(|(lead, _)| lead));
+    for o in overrides::concerning(conn, site_id, emails, &[])? {
         leads.extend(o.leads);
     }
     let (events, leads) = neighbourhood(conn, site_id, leads)?;
     let picture = Picture::draw(&events, bench.rules(), at);
     let leads: Vec<LeadKey> = leads.into_iter().collect();
-    let overrides = overrides::concerning(conn, site_id, &addresses, &leads)?;
-    Ok(picture.answer(email, &overrides, at))
+    let overrides = overrides::concerning(conn, site_id, emails, &leads)?;
+    let answers = emails.iter().map(|email| picture.answer(email, &overrides, at)).collect();
+    Ok((answers, events.len()))
 }
 
 /// Every event that could bear on some leads: theirs, those that share a purchase with theirs, those

@@ -255,21 +255,24 @@ pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec
     Ok(found)
 }
 
-/// The leads of events that have ever carried an address.
-pub fn leads_with_email(conn: &mut Conn, site_id: &str, email: &str) -> Result<BTreeSet<LeadKey>> {
-    let by_profile = events::table
-        .filter(events::site_id.eq(site_id))
-        .filter(events::profile_email.eq(email))
-        .select(events::lead_key)
-        .distinct()
-        .load::<Option<String>>(conn)?;
-    let by_transaction = events::table
-        .filter(events::site_id.eq(site_id))
-        .filter(events::transaction_email.eq(email))
-        .select(events::lead_key)
-        .distinct()
-        .load::<Option<String>>(conn)?;
-    Ok(by_profile.into_iter().chain(by_transaction).flatten().map(LeadKey).collect())
+/// The leads of events that have ever carried one of some addresses.
+pub fn leads_with_emails(
+    conn: &mut Conn,
+    site_id: &str,
+    emails: &[String],
+) -> Result<BTreeSet<LeadKey>> {
+    let mut found = BTreeSet::new();
+    for emails in emails.chunks(IN_MAX) {
+        let of_site = || events::table.filter(events::site_id.eq(site_id));
+        let by_profile = of_site().filter(events::profile_email.eq_any(emails));
+        let by_transaction = of_site().filter(events::transaction_email.eq_any(emails));
+        let leads = by_profile.select(events::lead_key).distinct().load::<Option<String>>(conn)?;
+        found.extend(leads.into_iter().flatten().map(LeadKey));
+        let leads =
+            by_transaction.select(events::lead_key).distinct().load::<Option<String>>(conn)?;
+        found.extend(leads.into_iter().flatten().map(LeadKey));
+    }
+    Ok(found)
 }
 
 /// The current address of each of some leads, out of as few of their events as decide it. A lead

@@ -26,6 +26,7 @@ pub mod search;
 mod sets;
 pub mod sites;
 pub mod standing;
+pub mod timeline;
 pub mod wakeup;
 pub mod webhooks;
 

@@ -43,6 +43,13 @@ pub fn naming(
     wanted.look_up(conn, limit)
 }
 
+/// The newest webhooks that name an address and tell of no event, or not yet: they wait, failed, or were
+/// refused or set aside. Of each status so many are looked through.
+pub fn unobserved_of(conn: &mut Conn, site_id: &str, address: &str) -> Result<Vec<Webhook>> {
+    let filter = Filter::default();
+    Wanted { site_id, q: address, address: address.to_owned(), filter: &filter }.unobserved(conn)
+}
+
 struct Wanted<'a> {
     site_id: &'a str,
     q: &'a str,
@@ -92,7 +99,7 @@ impl Wanted<'_> {
     fn look_up(&self, conn: &mut Conn, limit: i64) -> Result<(Vec<Webhook>, Option<String>)> {
         let mut ids = self.observations(conn)?;
         ids.insert(self.q.to_owned());
-        ids.extend(self.unobserved(conn)?);
+        ids.extend(self.unobserved(conn)?.into_iter().map(|webhook| webhook.id));
         if let Some(before) = &self.filter.before {
             ids.retain(|id| id < before);
         }
@@ -139,13 +146,12 @@ impl Wanted<'_> {
     }
 
     /// The newest of those that are no observation, as far as they name it.
-    fn unobserved(&self, conn: &mut Conn) -> Result<Vec<String>> {
+    fn unobserved(&self, conn: &mut Conn) -> Result<Vec<Webhook>> {
         let mut found = Vec::new();
         for status in UNOBSERVED {
             let of_status = Filter { status: Some(status), before: self.filter.before.clone() };
             let batch = list(conn, self.site_id, &of_status, UNOBSERVED_MAX)?;
-            let naming = batch.into_iter().filter(|webhook| self.is_named_by(webhook));
-            found.extend(naming.map(|webhook| webhook.id));
+            found.extend(batch.into_iter().filter(|webhook| self.is_named_by(webhook)));
         }
         Ok(found)
     }

@@ -1,13 +1,15 @@
 //! The whole flow against the model: random stories through HTTP, batch by batch, in the order of
-//! receipt, on both databases; then every address is asked, now and at instants of the past.
+//! receipt, on both databases; then every address is asked, and every level, now and at instants of the past and
+//! of the future.
 
 use crate::model::{
     Feed, MappingSpec, Replay, Story, Vouched, emails, interesting_instants, random_story,
 };
 use crate::on_both_databases;
 use crate::support::{TestApp, instant, names};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many stories each database is told.
 const STORIES: u64 = 40;
@@ -94,9 +96,13 @@ fn compare(app: &TestApp, story: &Story, site: &str, seed: u64) {
         interesting_instants(story).into_iter().filter(|at| *at < now).collect();
     let step = (instants.len() / 12).max(1);
     instants = instants.into_iter().step_by(step).collect();
-    instants.push(now);
-    for at in instants {
+    let later = interesting_instants(story).into_iter().filter(|at| *at > now).take(2);
+    instants.extend(later.chain([now, now + TimeDelta::days(400)]));
+    for (number, at) in instants.into_iter().enumerate() {
         let expected = replay.everyone(at);
+        if number % 4 == 0 || at >= now {
+            compare_by_level(app, story, site, at, &expected);
+        }
         for email in emails(story) {
             let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
             let question = if at == now { String::new() } else { format!("?at={text}") };
@@ -106,5 +112,46 @@ fn compare(app: &TestApp, story: &Story, site: &str, seed: u64) {
             let expected = expected.get(&email).cloned().unwrap_or_default();
             assert_eq!(held, expected, "seed {seed}, {email} at {at}: {:#}", found.json);
         }
+    }
+}
+
+/// The list of members and the door say of each level and instant what the model says.
+fn compare_by_level(
+    app: &TestApp,
+    story: &Story,
+    site: &str,
+    at: DateTime<Utc>,
+    expected: &BTreeMap<String, BTreeSet<String>>,
+) {
+    let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let levels: BTreeSet<&String> = story.mappings.iter().map(|mapping| &mapping.level).collect();
+    for level in levels {
+        let holders: BTreeSet<&String> = expected
+            .iter()
+            .filter(|(_, held)| held.contains(level))
+            .map(|(email, _)| email)
+            .collect();
+        let listed = listed(app, &format!("/api/v1/sites/{site}/members?level={level}&at={text}"));
+        assert_eq!(listed.iter().collect::<BTreeSet<_>>(), holders, "{site}: {level} at {text}");
+        assert_eq!(listed.len(), holders.len(), "{site}: each once");
+        for email in emails(story) {
+            let asked = json!({ "email": email, "level": level, "at": text });
+            let found = app.post(&format!("/api/v1/sites/{site}/access/check"), &asked);
+            let allowed = holders.contains(&email);
+            assert_eq!(found.json["allowed"], allowed, "{site}, {email} at {text}: {found:?}");
+        }
+    }
+}
+
+/// The addresses in a list, page by page.
+fn listed(app: &TestApp, path: &str) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = app.get(&format!("{path}&limit=2{cursor}"));
+        assert_eq!(page.status, 200, "{page:?}");
+        let items = page.json["items"].as_array().expect("items").iter();
+        all.extend(items.map(|item| item["email"].as_str().expect("an address").to_owned()));
+        let Some(next) = page.json["next_cursor"].as_str() else { return all };
+        cursor = format!("&cursor={next}");
     }
 }

@@ -15,6 +15,7 @@ use latchkey::store::conn::Conn;
 use latchkey::store::keys::{self, Key};
 use latchkey::store::members::{self, Member, NewAccess};
 use latchkey::store::rules::{self, Level, Product};
+use latchkey::store::timeline::{self, Place};
 use latchkey::store::webhooks::{self, Filter, Status};
 use latchkey::store::{Result, Store, StoreError, door, sites};
 use std::sync::{Arc, Mutex};
@@ -301,6 +302,33 @@ fn on_sqlite_a_page_is_found_in_an_index_and_nothing_is_sorted() {
     let looked_up = |step: &&String| step.starts_with("SEARCH") && step.contains(" USING ");
     assert_eq!(steps.iter().filter(looked_up).count(), 4, "one look into each table: {steps:#?}");
     assert_eq!(steps.len(), 4, "and nothing else: {steps:#?}");
+}
+
+/// What a timeline reads of the database: no more than is known of one person.
+fn of_a_person() -> Vec<(&'static str, Read)> {
+    let mut all: Vec<(&'static str, Read)> = Vec::new();
+    let email = || member(7).email;
+    for id_at in [None, Some(None), Some(Some("a"))] {
+        let place = move || id_at.map(|id| Place { at: naive(0), id });
+        all.extend([
+            ("events", reading(move |c| timeline::events(c, &id(0), &email(), place(), PAGE))),
+            ("webhooks", reading(move |c| timeline::webhooks(c, &id(0), &email(), place(), PAGE))),
+            ("changes", reading(move |c| timeline::changes(c, &id(0), &id(1), place(), PAGE))),
+        ]);
+    }
+    all
+}
+
+#[test]
+fn on_sqlite_a_timeline_is_found_by_the_person_and_not_in_all_of_the_site() {
+    let app = filled(Database::sqlite());
+    for (name, list) in of_a_person() {
+        let steps = plan(app.app.store(), |conn| assert!(list(conn).is_ok(), "{name}"));
+        let looks: Vec<&String> = steps.iter().filter(|step| step.starts_with("SEARCH")).collect();
+        assert!(!looks.is_empty(), "{name}: {steps:#?}");
+        let walks = |step: &String| step.starts_with("SCAN") || step.contains("(site_id=?)");
+        assert!(!steps.iter().any(walks), "{name}: {steps:#?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub fn of_parameter(name: &str) -> Option<Value> {
         "level" => json!("gold"),
         "confirm" => json!("default"),
         "at" => json!(BEGAN),
+        "ends_before" => json!(ENDS),
         "after" => json!(0),
         "q" => json!("dana"),
         _ => return None,
@@ -111,6 +112,13 @@ fn of_records(schema: &str) -> Option<Value> {
             "transaction_id": "100200300", "product_id": "558475", "email": "dana@example.com", "reason": null,
             "changes": 1,
         }),
+        "TimelineItem" => {
+            json!({ "at": BEGAN, "kind": "event", "id": "sale:100200300", "event": occurred() })
+        }
+        "EventOfTimeline" => occurred(),
+        "OverrideOfTimeline" => json!({
+            "what": "grant", "step": "began", "level": "gold", "until": ENDS, "note": "Won it in the raffle.",
+        }),
         "Change" => json!({
             "id": 17, "at": BEGAN, "email": "dana@example.com", "level": "gold", "what": "granted", "until": null,
             "cause": cause(), "reason": "active",
@@ -180,6 +188,13 @@ fn considered() -> Value {
         },
         "event": { "id": ID, "kind": "sale", "transaction_id": "100200300", "occurred_at": BEGAN },
         "mapping": { "id": ID, "version": 1 }, "grant": null, "changes_at": null,
+    })
+}
+
+fn occurred() -> Value {
+    json!({
+        "kind": "sale", "transaction_id": "100200300", "product_id": "558475", "price_point": "monthly",
+        "purchase": "subscription:910233", "email": "dana@example.com",
     })
 }
 

@@ -5,7 +5,7 @@ use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
     access, changes, hooks, keys, levels, mappings, members, openapi, overrides, products,
-    recomputes, sites, webhooks,
+    recomputes, sites, timeline, webhooks,
 };
 use actix_web::Handler;
 
@@ -163,13 +163,18 @@ fn mappings() -> Vec<Operation> {
 fn members() -> Vec<Operation> {
     vec![
         get("/sites/{site}/members", members::list, "listMembers", "List the members")
-            .says("A page may be short, or empty, before the last where few members hold the level or have the part of an address asked for.")
+            .says("A page may be short, or empty, before the last where few members hold the level or have the part of an address asked for. \
+                With `at`, what all now known says of that instant, past or future.")
             .page::<members::MemberView>("The members, newest first."),
         get("/sites/{site}/members/{member}", members::get, "getMember", "Look at a member")
             .thing::<members::MemberView>("The member."),
         get("/sites/{site}/members/{member}/access", members::access, "getAccess", "What a member holds, and why")
             .says("With `at`, what all now known says of that instant.")
             .answers::<AccessView>("The levels held, and every grant that was considered."),
+        get("/sites/{site}/members/{member}/timeline", timeline::list, "listTimeline", "What happened to a member")
+            .says("Webhooks that tell of the member, events, what operators decided, and the steps that access took. An \
+                event belongs to the member whose lead it is of now, and to whoever it names.")
+            .page::<timeline::ItemView>("What happened, oldest first."),
     ]
 }
 
@@ -200,15 +205,15 @@ fn access() -> Vec<Operation> {
             "askAccess",
             "May this address have this level?",
         )
-        .says("It is read anew each time: nobody is let in by an earlier answer.")
-        .thing::<access::Allowed>("Whether it may, now."),
+        .says("It is read anew each time: nobody is let in by an earlier answer. With `at`, it is worked out for that instant.")
+        .thing::<access::Allowed>("Whether it may, now or at the instant asked for."),
         post(
             "/sites/{site}/access/check",
             access::check,
             "checkAccess",
             "The same, the address out of the logs",
         )
-        .answers::<access::Allowed>("Whether it may, now."),
+        .answers::<access::Allowed>("Whether it may, now or at the instant asked for."),
     ]
 }
 

@@ -48,6 +48,27 @@ on_both_databases! {
         assert_eq!(asked(app, "dana@x.example", "gold"), json!({ "allowed": false, "until": null }));
     }
 
+    fn any_instant_can_be_asked_about_past_or_future(app: &TestApp) {
+        app.level("gold");
+        app.map(&json!({ "product_id": PRODUCT, "level": "gold", "policy": { "duration_days": 60 } }));
+        applied(app, &sale(1001, "dana@x.example"));
+        let until = json!({ "allowed": true, "until": "2026-01-30T14:00:00Z" });
+        let refused = json!({ "allowed": false, "until": null });
+        for (at, answer) in [
+            ("2025-12-01T13:59:59.999999Z", &refused), ("2025-12-01T14:00:00Z", &until),
+            ("2026-01-01T00:00:00Z", &until), ("2026-01-30T13:59:59.999999Z", &until),
+            ("2026-01-30T14:00:00Z", &refused), ("9999-12-31T23:59:59Z", &refused),
+        ] {
+            let hot = app.get(&format!("{SITE}/access?email=dana@x.example&level=gold&at={at}"));
+            assert_eq!((hot.status, &hot.json), (200, answer), "{at}");
+            let question = json!({ "email": "dana@x.example", "level": "gold", "at": at });
+            assert_eq!(app.post(&format!("{SITE}/access/check"), &question).json, *answer, "{at}");
+        }
+        let hot = |query: &str| app.get(&format!("{SITE}/access?email=dana@x.example&{query}"));
+        problem(&hot("level=gold&at=noon"), 400, "malformed");
+        problem(&hot("level=silver&at=2026-01-01T00:00:00Z"), 404, "not-found");
+    }
+
     fn a_block_closes_the_hot_path_too(app: &TestApp) {
         gold(app);
         applied(app, &sale(1001, "dana@x.example"));
@@ -74,7 +95,7 @@ on_both_databases! {
             (json!({ "email": "dana", "level": "gold" }), "/email"), (json!({ "email": null, "level": "gold" }), "/email"),
             (json!({ "email": 7, "level": "gold" }), "/email"), (json!({ "email": "a@b", "level": [] }), "/level"),
             (json!({ "email": format!("{}@x", "d".repeat(100_000)), "level": "gold" }), "/email"),
-            (json!({ "email": "a@b", "level": "gold", "at": null }), "/at"),
+            (json!({ "email": "a@b", "level": "gold", "at": "noon" }), "/at"), (json!({ "email": "a@b", "level": "gold", "on": null }), "/on"),
         ] {
             refused_at(&app.post(&check, &body), &[pointer]);
         }

@@ -110,6 +110,97 @@ on_both_databases! {
         assert_eq!((then.len(), &then[0]["levels"]), (1, &json!(["gold"])));
     }
 
+    fn who_loses_a_level_in_december_is_one_question(app: &TestApp) {
+        gold(app);
+        let policy = |days: u32| json!({ "product_id": 70 + days, "level": "gold", "policy": { "duration_days": days } });
+        for (number, days) in (1001..).zip([30, 60, 90, 120]) {
+            app.map(&policy(days));
+            applied(app, &sale(number, &format!("m{days}@x.example")).with("product_id", 70 + days));
+        }
+        applied(app, &sale(2001, "ever@x.example"));
+        let listed = |query: &str| listed(app, &format!("?level=gold&{query}"));
+        // Bought on 1 December at 14:00; 60 days later is 30 January, 90 days 1 March, 120 days 31 March.
+        assert_eq!(listed("at=2026-02-01T00:00:00Z"), ["ever@x.example", "m120@x.example", "m90@x.example"]);
+        assert_eq!(listed("ends_before=2026-02-01T00:00:00Z"), ["m60@x.example"]);
+        assert_eq!(listed("at=2026-03-01T00:00:00Z&ends_before=2026-04-01T00:00:00Z"), ["m120@x.example", "m90@x.example"]);
+        assert_eq!(listed("at=2026-03-01T00:00:00Z&ends_before=2026-03-31T14:00:00Z"), ["m90@x.example"], "exclusive");
+        assert_eq!(listed("at=2025-12-15T00:00:00Z&ends_before=2026-01-01T00:00:00Z"), ["m30@x.example"], "also in the past");
+        let found = items(&app.get(&format!("{SITE}/members?level=gold&at=2026-03-01T00:00:00Z&q=m90")));
+        assert_eq!(found[0]["until"], "2026-03-01T14:00:00Z");
+        assert_eq!(items(&app.get(&format!("{SITE}/members?level=gold&q=ever")))[0]["until"], json!(null));
+        problem(&app.get(&format!("{SITE}/members?ends_before=2026-04-01T00:00:00Z")), 400, "malformed");
+        problem(&app.get(&format!("{SITE}/members?level=gold&ends_before=soon")), 400, "malformed");
+    }
+
+    fn who_will_hold_a_level_is_found_also_where_the_access_of_many_changes_until_then(app: &TestApp) {
+        const MANY: u64 = 1_040;
+        app.level("gold");
+        app.map(&json!({ "product_id": PRODUCT, "level": "gold", "policy": { "duration_days": 60 } }));
+        app.map(&json!({ "product_id": 71, "level": "gold" }));
+        app.level("silver");
+        app.map(&json!({ "product_id": 72, "level": "silver", "policy": { "duration_days": 60 } }));
+        let email = |number: u64| format!("m{number}@x.example");
+        let product = |number: u64| match number % 130 {
+            0 => 71,
+            1 => 72,
+            _ => PRODUCT.parse::<u64>().expect("a number"),
+        };
+        let body = |number| sale(number, &email(number)).with("product_id", product(number)).json().into_bytes();
+        let numbers: Vec<u64> = (0..MANY).map(|number| 1_300 + number).collect();
+        for some in numbers.chunks(64) {
+            app.post_raw_at_once(&app.hook(), some.iter().map(|number| body(*number)).collect());
+        }
+        app.drain();
+        let walk = |query: &str, limit: usize| {
+            let (mut all, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+            loop {
+                let page = app.get(&format!("{SITE}/members?{query}&limit={limit}{cursor}"));
+                all.extend(each(&items(&page), "email"));
+                pages += 1;
+                let Some(next) = page.json["next_cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            all.sort();
+            (all, pages)
+        };
+        let of = |wanted: &dyn Fn(u64) -> bool| {
+            let mut all: Vec<String> = numbers.iter().filter(|n| wanted(product(**n))).map(|n| email(*n)).collect();
+            all.sort();
+            all
+        };
+        let usual = PRODUCT.parse::<u64>().expect("a number");
+        for limit in [7, 500] {
+            assert_eq!(walk("level=gold&at=2026-06-01T00:00:00Z", limit).0, of(&|product| product == 71));
+            assert_eq!(walk("level=silver&at=2026-01-15T00:00:00Z", limit).0, of(&|product| product == 72));
+        }
+        assert_eq!(walk("level=silver&at=2026-06-01T00:00:00Z", 500).0, [] as [&str; 0]);
+        assert_eq!(walk("level=gold&ends_before=2026-06-01T00:00:00Z", 500).0, of(&|product| product == usual));
+        // Nobody has fired an end, and more are due than are answered one by one.
+        app.clock.set(instant("2026-06-01T00:00:00Z"));
+        assert_eq!(walk("level=gold", 500).0, of(&|product| product == 71));
+        // Of the past everybody is answered, five hundred a page.
+        let (then, pages) = walk("level=silver&at=2025-12-15T00:00:00Z", 50);
+        assert_eq!((then, pages), (of(&|product| product == 72), 3));
+    }
+
+    fn a_member_is_shown_as_of_any_instant(app: &TestApp) {
+        app.level("gold");
+        app.map(&json!({ "product_id": PRODUCT, "level": "gold", "policy": { "duration_days": 60 } }));
+        applied(app, &sale(1001, "dana@x.example"));
+        let shown = |query: &str| app.get(&format!("{SITE}/members/dana@x.example{query}"));
+        for (at, levels, next) in [
+            ("2025-12-01T13:59:59.999999Z", json!([]), json!(null)),
+            ("2025-12-01T14:00:00Z", json!(["gold"]), json!("2026-01-30T14:00:00Z")),
+            ("2026-01-30T14:00:00Z", json!([]), json!(null)),
+        ] {
+            let found = shown(&format!("?at={at}"));
+            assert_eq!((&found.json["levels"], &found.json["next_change_at"]), (&levels, &next), "{at}");
+            assert_eq!(found.json["id"], shown("").json["id"]);
+        }
+        problem(&shown("?at=noon"), 400, "malformed");
+        problem(&shown("?on=2026-01-30T14:00:00Z"), 400, "malformed");
+    }
+
     fn access_says_what_was_held_and_will_be_held_at_any_instant(app: &TestApp) {
         app.level("gold");
         app.map(&json!({ "product_id": PRODUCT, "level": "gold", "policy": { "duration_days": 60 } }));

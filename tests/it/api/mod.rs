@@ -31,6 +31,7 @@ mod sites;
 mod sites_deleted;
 mod stream;
 pub mod sweep;
+mod timeline;
 mod webhooks;
 
 use crate::support::{Database, Reply, TestApp};

@@ -28,7 +28,7 @@ fn lists() -> Vec<(String, &'static str, bool)> {
 }
 
 /// Reads a list to its end in pages of `limit`.
-fn walk(app: &TestApp, path: &str, limit: usize) -> Vec<Value> {
+pub fn walk(app: &TestApp, path: &str, limit: usize) -> Vec<Value> {
     let joint = if path.contains('?') { '&' } else { '?' };
     let mut all = Vec::new();
     let mut cursor = String::new();

@@ -1,0 +1,265 @@
+//! What is known of one person, in the order in which it happened: what was received, what occurred, what
+//! operators decided, and what became of access.
+
+use super::changes::ChangeView;
+use super::members::{Named, find};
+use super::webhooks::WebhookView;
+use crate::app::App;
+use crate::core::Instant;
+use crate::core::event::{Kind, LeadKey};
+use crate::core::member::{Override, OverrideKind};
+use crate::flow::settle::Bench;
+use crate::store::conn::Conn;
+use crate::store::timeline::{self, Occurred, Place};
+use crate::store::{Result as Stored, members, overrides, search};
+use crate::web::answer;
+use crate::web::auth::{Auth, Read};
+use crate::web::extract::{Listing, Page, Query, instant_key};
+use crate::web::problem::Problem;
+use actix_web::{HttpResponse, web};
+use chrono::NaiveDateTime;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The kinds of things, in the order in which they lie where their instants are the same: a webhook is
+/// there before the event that it tells of, and a change after what led to it.
+const KINDS: [&str; 4] = ["webhook", "event", "override", "change"];
+const WEBHOOK: usize = 0;
+const EVENT: usize = 1;
+const OVERRIDE: usize = 2;
+const CHANGE: usize = 3;
+
+/// One thing in a timeline; the key that `kind` names says what.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TimelineItem")]
+pub(super) struct ItemView {
+    /// When it happened: a webhook was received, an event took effect, an override began or ended, access
+    /// took a step.
+    at: Instant,
+    /// What kind of thing it is.
+    #[schemars(extend("enum" = KINDS))]
+    kind: &'static str,
+    /// The thing's own id; of a change, its position in the feed.
+    id: String,
+    /// The webhook, without its body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookView>,
+    /// The event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventView>,
+    /// What an operator decided.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    made: Option<StepView>,
+    /// The step that access took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeView>,
+    /// Where it lies among the things of its kind and instant.
+    #[serde(skip)]
+    place: (usize, String),
+}
+
+/// An event of a person.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EventOfTimeline")]
+struct EventView {
+    /// What kind of event it is.
+    kind: Kind,
+    /// Kartra's id of the transaction; null where the event is about no money.
+    transaction_id: Option<String>,
+    /// Kartra's id of the product; null where the event is about no money.
+    product_id: Option<String>,
+    /// The price point; null where Kartra names none.
+    price_point: Option<String>,
+    /// The purchase that it belongs to; null for a reversal of nothing known, and for what is about no
+    /// money.
+    purchase: Option<String>,
+    /// The address that it names: the profile's, else the transaction's; null where it names none.
+    email: Option<String>,
+}
+
+/// The beginning or the end of an override.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OverrideOfTimeline")]
+struct StepView {
+    /// A manual `grant`, a `block`, or the `lift` of what chargebacks block.
+    #[schemars(extend("enum" = ["grant", "block", "lift"]))]
+    what: &'static str,
+    /// Whether this is when it `began` or when it `ended`.
+    #[schemars(extend("enum" = ["began", "ended"]))]
+    step: &'static str,
+    /// The level; null, on a block only, for every level.
+    level: Option<String>,
+    /// The end that it was made with; null for good.
+    until: Option<Instant>,
+    /// What the operator wrote beside it; null where nothing.
+    note: Option<String>,
+}
+
+/// `GET /sites/{site}/members/{member}/timeline`, oldest first.
+pub async fn list(
+    app: web::Data<App>,
+    _: Auth<Read>,
+    path: web::Path<(String, String)>,
+    query: Query<Listing>,
+) -> Result<HttpResponse, Problem> {
+    let (site, name) = path.into_inner();
+    let page = query.0.page(2)?;
+    let asked = Asked { after: After::of(&page)?, rows: page.asked() };
+    let found = app.blocking(move |app| {
+        app.look(&site, |conn, bench| {
+            let named = find(conn, &site, &name)?;
+            Ok(asked.read(conn, bench, &named)?)
+        })
+    });
+    Ok(answer::page(&page, found.await?, |item| {
+        let (kind, id) = &item.place;
+        instant_key(item.at.naive_utc(), &format!("{kind}{id}"))
+    }))
+}
+
+/// The last item that is known.
+struct After {
+    at: NaiveDateTime,
+    kind: usize,
+    id: String,
+}
+
+impl After {
+    fn of(page: &Page) -> Result<Option<Self>, Problem> {
+        Ok(page.after_instant()?.map(|(at, place)| {
+            let mut letters = place.chars();
+            let kind = letters.next().and_then(|kind| kind.to_digit(10)).map(|kind| kind as usize);
+            // What no page has given lies behind everything of its instant.
+            Self { at, kind: kind.unwrap_or(KINDS.len()), id: letters.collect() }
+        }))
+    }
+
+    /// Where things of a kind go on.
+    fn place(&self, kind: usize) -> Place<'_> {
+        let id = match kind.cmp(&self.kind) {
+            std::cmp::Ordering::Less => None,
+            std::cmp::Ordering::Equal => Some(self.id.as_str()),
+            std::cmp::Ordering::Greater => Some(""),
+        };
+        Place { at: self.at, id }
+    }
+}
+
+/// Which part of a timeline is asked for.
+struct Asked {
+    after: Option<After>,
+    rows: i64,
+}
+
+impl Asked {
+    fn place(&self, kind: usize) -> Option<Place<'_>> {
+        self.after.as_ref().map(|after| after.place(kind))
+    }
+
+    /// Whether something lies behind the last item that is known.
+    fn wants(&self, item: &ItemView) -> bool {
+        let (kind, id) = &item.place;
+        self.place(*kind).is_none_or(|place| {
+            let at = item.at.naive_utc();
+            at > place.at || (at == place.at && place.id.is_some_and(|after| id.as_str() > after))
+        })
+    }
+
+    fn read(&self, conn: &mut Conn, bench: &Bench, named: &Named) -> Stored<Vec<ItemView>> {
+        let (site_id, email, rows) = (&bench.site.id, &named.email, self.rows);
+        let mut items = self.webhooks(conn, site_id, email)?;
+        let occurred = timeline::events(conn, site_id, email, self.place(EVENT), rows)?;
+        items.extend(occurred.into_iter().map(ItemView::of_event));
+        items.extend(self.overrides(conn, bench, email)?);
+        if let Some(member) = &named.member {
+            let steps = timeline::changes(conn, site_id, &member.id, self.place(CHANGE), rows)?;
+            items.extend(steps.into_iter().map(|change| {
+                let (at, id) = (change.at.and_utc(), change.position.to_string());
+                let view = ChangeView::from(change);
+                ItemView { change: Some(view), ..ItemView::bare(at, CHANGE, &id) }
+            }));
+        }
+        // The sort is stable: what lies at one instant stays in the order of its own list, which the
+        // database has made and goes on with.
+        items.sort_by_key(|item| (item.at, item.place.0));
+        Ok(items)
+    }
+
+    /// Those that tell of events, and those that tell of none, or not yet, but name the address.
+    fn webhooks(&self, conn: &mut Conn, site_id: &str, email: &str) -> Stored<Vec<ItemView>> {
+        let place = self.place(WEBHOOK);
+        let mut found = timeline::webhooks(conn, site_id, email, place, self.rows)?;
+        let others = search::unobserved_of(conn, site_id, email)?;
+        found.extend(others.into_iter().filter(|webhook| webhook.event_id.is_none()));
+        let view = |webhook: crate::store::webhooks::Webhook| {
+            let (at, id) = (webhook.received_at.and_utc(), webhook.id.clone());
+            let view = WebhookView::from(webhook);
+            ItemView { webhook: Some(view), ..ItemView::bare(at, WEBHOOK, &id) }
+        };
+        let mut items: Vec<ItemView> = found.into_iter().map(view).collect();
+        items.retain(|item| self.wants(item));
+        items.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(items)
+    }
+
+    fn overrides(&self, conn: &mut Conn, bench: &Bench, email: &str) -> Stored<Vec<ItemView>> {
+        let (site_id, emails) = (&bench.site.id, [email.to_owned()]);
+        let leads = members::leads_of(conn, site_id, &emails)?.into_iter().map(|(lead, _)| lead);
+        let leads: BTreeSet<LeadKey> = leads.collect();
+        let keys: Vec<LeadKey> = leads.iter().cloned().collect();
+        let mut all = overrides::concerning(conn, site_id, &emails, &keys)?;
+        all.retain(|o| o.belongs_to(email, &leads));
+        let mut items: Vec<ItemView> = all.iter().flat_map(|o| steps(o, bench.at)).collect();
+        items.retain(|item| self.wants(item));
+        items.sort_by(|a, b| a.place.cmp(&b.place));
+        Ok(items)
+    }
+}
+
+/// When an override began, and when it ended, if it has.
+fn steps(made: &Override, now: Instant) -> Vec<ItemView> {
+    let (what, level) = match &made.what {
+        OverrideKind::Grant(level) => ("grant", Some(level.clone())),
+        OverrideKind::Block(level) => ("block", level.clone()),
+        OverrideKind::Lift => ("lift", None),
+    };
+    let ended = made.stretch().until.filter(|end| *end <= now);
+    let steps = [("began", Some(made.begun_at)), ("ended", ended)];
+    let step = |(step, at): (&'static str, Option<Instant>)| {
+        let (level, until, note) = (level.clone(), made.until, made.note.clone());
+        let bare = ItemView::bare(at?, OVERRIDE, &made.id);
+        // The beginning comes before the end, also where they lie at one instant.
+        let place = (OVERRIDE, format!("{} {step}", made.id));
+        Some(ItemView { made: Some(StepView { what, step, level, until, note }), place, ..bare })
+    };
+    steps.into_iter().filter_map(step).collect()
+}
+
+impl ItemView {
+    fn bare(at: Instant, kind: usize, id: &str) -> Self {
+        Self {
+            at,
+            kind: KINDS.get(kind).copied().unwrap_or_default(),
+            id: id.to_owned(),
+            webhook: None,
+            event: None,
+            made: None,
+            change: None,
+            place: (kind, id.to_owned()),
+        }
+    }
+
+    fn of_event(event: Occurred) -> Self {
+        let Occurred { id, said, occurred_at, purchase_id } = event;
+        let view = EventView {
+            kind: said.kind,
+            transaction_id: said.transaction_id,
+            product_id: said.product_id,
+            price_point: said.price_point,
+            purchase: purchase_id,
+            email: said.person.profile_email.or(said.person.transaction_email),
+        };
+        Self { event: Some(view), ..Self::bare(occurred_at.and_utc(), EVENT, &id.0) }
+    }
+}
