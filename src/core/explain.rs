@@ -139,12 +139,12 @@ impl<'a> Teller<'a> {
         if blocks.is_empty() {
             return Vec::new();
         }
-        let mut line = format!("{} is blocked {}", self.name(level), blocks.join(", and "));
-        if !blocked.is_empty() {
-            let givers: Vec<String> = blocked.iter().map(|c| giver(c, self.answer.at)).collect();
-            line += &format!("; without that, {} would give it", givers.join(" and "));
+        let line = format!("{} is blocked {}", self.name(level), blocks.join(", and "));
+        if blocked.is_empty() {
+            return vec![line + "."];
         }
-        vec![line + "."]
+        let givers: Vec<String> = blocked.iter().map(|c| giver(c, self.answer.at)).collect();
+        vec![format!("{line}; without that, {} would give it.", givers.join(" and "))]
     }
 
     fn block(&self, block: &Block) -> String {

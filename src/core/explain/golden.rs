@@ -312,16 +312,16 @@ fn every_reason() -> Vec<Reason> {
 fn every_reason_code_has_its_text_and_so_have_the_stories_of_more_than_one() {
     let reasons = every_reason();
     assert_eq!(reasons.len(), 19, "{reasons:?}");
-    let mut told = String::new();
-    for reason in reasons {
+    let of_reason = |reason: Reason| {
         let story = ending_in(reason);
         let answer = story.answer();
         assert!(answer.considered.iter().any(|c| c.reason == reason), "{reason:?}: {answer:#?}");
-        told += &format!("# {}\n{}\n\n", reason.as_str(), story.text());
-    }
-    for (title, story) in more_stories() {
-        told += &format!("# {title}\n{}\n\n", story.text());
-    }
+        (reason.as_str(), story)
+    };
+    let stories = reasons.into_iter().map(of_reason).chain(more_stories());
+    let told: Vec<String> =
+        stories.map(|(title, story)| format!("# {title}\n{}\n", story.text())).collect();
+    let told = told.join("\n");
     assert_eq!(told.trim_end(), TEXTS.trim_end(), "\n{told}");
 }
 

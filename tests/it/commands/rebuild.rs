@@ -139,6 +139,8 @@ on_each! {
             let one = home.run(&["explain", "ada@example.com", "--at", at, "--level", level]);
             assert!(one.code == Some(0) && one.out.starts_with(first), "{one:?}");
         }
+        let later = home.run(&["explain", "ada@example.com", "--at", "2126-03-05T00:00:00Z"]);
+        assert!(later.out.starts_with("On 5 March 2126 at 00:00 UTC, ada@example.com has "), "{later:?}");
         let before = home.run(&["explain", "ada@example.com", "--at", "2020-01-01T00:00:00Z", "--level", "gold"]);
         assert_eq!(before.out, "On 1 January 2020 at 00:00 UTC, ada@example.com does not have Golden Table.\n\
             No purchase and no manual grant is known that gives Golden Table.\n");
