@@ -191,15 +191,13 @@ fn write(
     wanted: &RulesFile,
 ) -> Result<Vec<Recompute>, FlowError> {
     let site_id = bench.site.id.clone();
-    let named = difference.new_levels.iter().chain(&difference.renamed_levels);
-    for (id, name) in named {
-        let (id, name) = (id.clone(), name.clone());
-        match rules::level(conn, &site_id, &id)? {
-            Some(level) => rules::update_level(conn, &Level { name, ..level })?,
-            None => {
-                let (site_id, created_at) = (site_id.clone(), bench.at.naive_utc());
-                rules::insert_level(conn, &Level { site_id, id, name, created_at })?;
-            }
+    for (id, name) in difference.new_levels.iter().cloned() {
+        let (site_id, created_at) = (site_id.clone(), bench.at.naive_utc());
+        rules::insert_level(conn, &Level { site_id, id, name, created_at })?;
+    }
+    for (id, name) in difference.renamed_levels.iter().cloned() {
+        if let Some(level) = rules::level(conn, &site_id, &id)? {
+            rules::update_level(conn, &Level { name, ..level })?;
         }
     }
     for mapping in &difference.gone {

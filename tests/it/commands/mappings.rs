@@ -4,7 +4,7 @@ use super::on_each;
 use crate::support::Database;
 use crate::support::daemon::{Daemon, Home, Ran};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SITE: &str = "/api/v1/sites/default";
 
@@ -104,10 +104,10 @@ fn moved(
     before: &BTreeMap<(String, String), Value>,
     after: &BTreeMap<(String, String), Value>,
 ) -> Vec<Value> {
-    let all: BTreeMap<_, ()> = before.keys().chain(after.keys()).map(|key| (key, ())).collect();
-    let differ = all.keys().filter(|key| before.get(**key) != after.get(**key));
-    let step = |key: &&(String, String)| {
-        let (before, after) = (before.get(*key), after.get(*key));
+    let all: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let differ = all.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    let step = |key: &(String, String)| {
+        let (before, after) = (before.get(key), after.get(key));
         json!({ "email": key.0, "level": key.1, "before": before, "after": after })
     };
     differ.map(step).collect()
