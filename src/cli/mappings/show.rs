@@ -103,13 +103,15 @@ fn of(mapping: &Mapping) -> String {
 }
 
 fn in_words(step: &Step) -> String {
-    let end = |held: &Held| held.until.map_or("no known end".to_owned(), instant);
+    let until = |held: &Held| {
+        held.until.map_or("with no known end".to_owned(), |at| format!("until {}", instant(at)))
+    };
     let (email, level) = (&step.email, &step.level);
     match (&step.before, &step.after) {
-        (None, Some(after)) => format!("{email} gains {level} (end: {})", end(after)),
-        (Some(before), None) => format!("{email} loses {level} (end was: {})", end(before)),
+        (None, Some(after)) => format!("{email} gains {level}, {}", until(after)),
+        (Some(before), None) => format!("{email} loses {level}, which was held {}", until(before)),
         (Some(before), Some(after)) => {
-            format!("{email} keeps {level}, its end moves from {} to {}", end(before), end(after))
+            format!("{email} keeps {level}, {} instead of {}", until(after), until(before))
         }
         (None, None) => format!("{email} {level}"),
     }

@@ -166,7 +166,7 @@ on_each! {
         for words in [
             "- product 501 → gold\n",
             "0 gain a level, 1 lose one, the end of 0 moves.",
-            "ada@example.com loses gold (end was: ",
+            "ada@example.com loses gold, which was held until 2124-",
             "Nothing was changed.",
         ] {
             assert!(out.contains(words), "{words:?} is not in {out}");
