@@ -87,15 +87,21 @@ struct Job<'a> {
     process: usize,
 }
 
-/// Sends everything that the tales hold, each webhook through two or three processes; answers the ids
-/// of the webhooks that were answered 200.
+/// Sends everything that the tales hold, each webhook through two or three processes, and again from the
+/// beginning until the disturbances are over: how fast a machine is must not decide how long the load lasts.
+/// Answers the ids of the webhooks that were answered 200.
 pub fn send(shared: &Shared, tales: &[(Tale, String)], seed: u64) -> BTreeSet<String> {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
     let jobs = jobs(tales, seed);
     let next = Cell::new(0);
     let answered = RefCell::new(BTreeSet::new());
     let sender = async || {
-        while let Some(job) = jobs.get(next.replace(next.get() + 1)) {
+        loop {
+            let number = next.replace(next.get() + 1);
+            if number >= jobs.len() && shared.is_over() {
+                break;
+            }
+            let job = &jobs[number % jobs.len()];
             no_more_than(BEHIND_MAX, &shared.unapplied).await;
             let id = deliver(&client, shared, job).await;
             answered.borrow_mut().insert(id);

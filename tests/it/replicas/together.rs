@@ -52,7 +52,6 @@ fn three_processes_one_killed_and_one_stopped_again_and_again_are_one_truth() {
             for round in 0..ROUNDS {
                 disturb(&home, &mut daemons, shared, round);
             }
-            assert!(!sender.is_finished(), "the load was over before the disturbances");
         }
         gauge.join().expect("no panic");
         let edits: usize = editors.into_iter().map(|editor| editor.join().expect("no panic")).sum();
