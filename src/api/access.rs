@@ -1,9 +1,8 @@
 //! The hot path: may this address have this level, now?
 //!
 //! It reads what is recorded, every time, with one statement; at or past the member's next change, and
-//! for any instant that is asked for, it computes. No answer is kept for the next one who asks: what another
-//! process has revoked is refused
-//! from its commit on.
+//! for any instant that is asked for, it computes. No answer is kept for the next one who asks: what
+//! another process has revoked is refused from its commit on.
 
 use super::members::answer_of;
 use crate::app::App;
