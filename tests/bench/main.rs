@@ -131,7 +131,7 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
     }
     if has(Part::Growth) || has(Part::Rebuild) {
         let grown = growth::measure(arguments, database, &mut table)?;
-        reads::measure(arguments, &grown, &mut table)?;
+        reads::measure(arguments, database, &grown, &mut table)?;
         if has(Part::Rebuild) {
             growth::rebuild(&grown, &mut table)?;
         }

@@ -1,5 +1,6 @@
 //! The hot path: may this member come in?
 
+use super::database::Database;
 use super::grown::Grown;
 use super::kartra::email;
 use super::load::{self, Loaded};
@@ -12,7 +13,12 @@ use std::cell::Cell;
 const SLICES: u32 = 4;
 
 /// Measures reads beside an answer that asks no database.
-pub fn measure(arguments: &Arguments, grown: &Grown<'_>, table: &mut Table) -> anyhow::Result<()> {
+pub fn measure(
+    arguments: &Arguments,
+    database: &Database,
+    grown: &Grown<'_>,
+    table: &mut Table,
+) -> anyhow::Result<()> {
     let members = arguments.members;
     let next = Cell::new(0);
     let live = || http::get("/livez", KEY, "");
@@ -43,6 +49,8 @@ pub fn measure(arguments: &Arguments, grown: &Grown<'_>, table: &mut Table) -> a
     table.note(format!("access answered a second, of {members} members"), access.rate(), "/s");
     table.note("… p99", access.millis(0.99), "ms");
     table.note("… answered 304 a second, to who knows the answer", known.rate(), "/s");
-    table.ratio("access answered to /livez", access.rate() / live.rate(), Target::AtLeast(0.4));
+    // PostgreSQL is a network away: what it answers is reported, and bound to nothing.
+    let least = if matches!(database, Database::Sqlite) { 0.4 } else { 0.0 };
+    table.ratio("access answered to /livez", access.rate() / live.rate(), Target::AtLeast(least));
     Ok(())
 }

@@ -14,7 +14,7 @@ const HEAD: &str = "\
 #     latchkey mappings apply FILE    brings the site there; what the file does not name is removed
 #
 # The policy of the site: what each kind of event does where a mapping sets nothing else. The first value of each key
-# is what counts where nothing is set.
+# is what counts where nothing is set. Words stand in quotes, as in on_refund = \"keep\".
 #     trial                grant | wait
 #     on_payment_failed    keep | { grace_days = 7 }
 #     on_cancellation      revoke | period_end | keep

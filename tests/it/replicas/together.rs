@@ -4,9 +4,12 @@
 use super::crowd::Tale;
 use super::edits::Hand;
 use super::load::{Shared, send};
-use super::{Store, count, home_of_replicas, judge, lease_over, settled, stop_at_a_site};
+use super::{
+    Store, count, home_of_replicas, judge, lease_over, open_recomputes, settled, stop_at_a_site,
+    unapplied,
+};
 use crate::support::Reply;
-use crate::support::daemon::{Daemon, Home, until};
+use crate::support::daemon::{Daemon, Home, until_or_tell};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -84,6 +87,21 @@ fn applied(store: &Store) -> i64 {
     count(store, "SELECT count(*) AS count FROM webhooks WHERE next_attempt_at IS NULL")
 }
 
+/// What there is where nothing is applied.
+fn stalled(store: &Store) -> String {
+    let put_off =
+        "SELECT count(*) AS count FROM webhooks WHERE next_attempt_at IS NOT NULL AND attempts > 0";
+    let waiting = "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    format!(
+        "({} applied, {} wait, {} of them put off, {} recomputes are open, {} sessions wait for a lock)",
+        applied(store),
+        unapplied(store),
+        count(store, put_off),
+        open_recomputes(store),
+        count(store, waiting),
+    )
+}
+
 fn name(number: usize) -> String {
     format!("replica-{number}")
 }
@@ -124,7 +142,8 @@ fn disturb(home: &Home, daemons: &mut [Daemon], shared: &Shared, round: usize) {
     let store = home.store();
     let goes_on = || {
         let before = applied(&store);
-        until("progress", || (applied(&store) >= before + PROGRESS).then_some(()));
+        let further = || (applied(&store) >= before + PROGRESS).then_some(());
+        until_or_tell("progress", further, || stalled(&store));
     };
     stop_at_a_site(&daemons[stopped], &name(stopped), &store);
     daemons[killed].child.kill().expect("killed");

@@ -20,13 +20,22 @@ use tempfile::TempDir;
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Polls until something is there.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_or_tell(what, look, String::new)
+}
+
+/// Polls until something is there; where it never comes, `tell` says what is there instead.
+pub fn until_or_tell<T>(
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+    tell: impl Fn() -> String,
+) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < DEADLINE, "never came: {what}");
+        assert!(began.elapsed() < DEADLINE, "never came: {what} {}", tell());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
