@@ -259,6 +259,11 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         let run = move || flow.run(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name(format!("flow-{number}")).spawn(run)?);
     }
+    if !options.idle_flow {
+        let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
+        let plan = move || flow.run_plans(&|| stop.load(Ordering::SeqCst));
+        threads.push(std::thread::Builder::new().name("planner".to_owned()).spawn(plan)?);
+    }
     let server = serve(app.clone(), listener, settings)?;
     let serve_alone = |listener| serve_metrics(app.clone(), listener);
     let metrics_server = metrics_listener.map(serve_alone).transpose()?;

@@ -94,6 +94,7 @@ pub fn new_site(id: &str, name: &str, at: Instant) -> Site {
         ipn_secret: None,
         rules_version: 1,
         feed_position: 0,
+        plans_open: 0,
         created_at: at,
     }
 }

@@ -1,7 +1,9 @@
 //! Levels.
 
 use crate::app::App;
+use crate::flow::edits::rules_moved;
 use crate::store::conn::Conn;
+use crate::store::plans::Moved;
 use crate::store::rules::{self, Level};
 use crate::store::{Result as Stored, members, overrides};
 use crate::web::answer::{self, IfMatch, Resource};
@@ -98,6 +100,20 @@ pub struct Create {
     name: Option<String>,
 }
 
+impl Create {
+    /// Its id and its name, or what is wrong with them.
+    pub(super) fn checked(self) -> Result<(String, String), Vec<Fault>> {
+        let Self { id, name } = self;
+        let faults = [("/id", slug_fault(&id)), ("/name", name.as_deref().and_then(name_fault))];
+        let fault = |(pointer, fault): (&str, Option<String>)| {
+            Some(Fault { pointer: pointer.to_owned(), detail: fault? })
+        };
+        let faults: Vec<Fault> = faults.into_iter().filter_map(fault).collect();
+        let name = name.unwrap_or_else(|| id.clone());
+        if faults.is_empty() { Ok((id, name)) } else { Err(faults) }
+    }
+}
+
 /// `POST /sites/{site}/levels`
 pub async fn create(
     app: web::Data<App>,
@@ -105,16 +121,7 @@ pub async fn create(
     site: web::Path<String>,
     body: Json<Create>,
 ) -> Result<HttpResponse, Problem> {
-    let Create { id, name } = body.0;
-    let faults = [("/id", slug_fault(&id)), ("/name", name.as_deref().and_then(name_fault))];
-    let fault = |(pointer, fault): (&str, Option<String>)| {
-        Some(Fault { pointer: pointer.to_owned(), detail: fault? })
-    };
-    let faults: Vec<Fault> = faults.into_iter().filter_map(fault).collect();
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
-    }
-    let name = name.unwrap_or_else(|| id.clone());
+    let (id, name) = body.0.checked().map_err(Problem::invalid)?;
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/levels/{id}");
     let made = app.blocking(move |app| {
@@ -126,6 +133,7 @@ pub async fn create(
             let created_at = bench.at.naive_utc();
             let level = Level { site_id: site.clone(), id: id.clone(), name, created_at };
             rules::insert_level(conn, &level)?;
+            rules_moved(conn, bench, &[Moved::new("level", &id)])?;
             existing(conn, &site, &id)
         })
     });
@@ -157,13 +165,14 @@ pub async fn edit(
     }
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
-        app.change(&site, |conn, _| {
+        app.change(&site, |conn, bench| {
             let Some(mut level) = rules::level(conn, &site, &id)? else {
                 return Err(Problem::not_found("level"));
             };
             if_match.check(&existing(conn, &site, &id)?)?;
             level.name = body.0.name.unwrap_or(level.name);
             rules::update_level(conn, &level)?;
+            rules_moved(conn, bench, &[Moved::new("level", &id)])?;
             existing(conn, &site, &id)
         })
     });
@@ -191,6 +200,7 @@ pub async fn remove(
                 return Err(Problem::conflict(detail));
             }
             rules::delete_level(conn, &site, &id)?;
+            rules_moved(conn, bench, &[Moved::new("level", &id)])?;
             Ok(())
         })
     });

@@ -5,17 +5,15 @@ mod shapes;
 pub use shapes::{Create, Edit};
 pub(super) use shapes::{MappingView, RecomputeOnly, Written};
 
-use super::recomputes::{is_finished, work};
-use super::views::RecomputeView;
+use super::recomputes::{is_finished, work_all};
 use crate::app::App;
 use crate::core::kartra::values::ID_BYTES_MAX;
 use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
-use crate::flow::recompute::{Scope, ask};
-use crate::flow::settle::{Bench, Cause};
+use crate::flow::edits::Edits;
+use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::recomputes::Recompute;
-use crate::store::{Result as Stored, rules, sites};
+use crate::store::rules;
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{Json, Listing, Nothing, Object, Query};
@@ -67,25 +65,13 @@ pub async fn create(
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/mappings");
     let made = app.blocking(move |app| {
-        let asked = body.0;
-        let mapping = Mapping {
-            id: crate::ids::new(),
-            version: 1,
-            product_id: product_of(&asked.product_id.0)?,
-            price_point: asked.price_point.map(|id| id.0),
-            level: asked.level,
-            enabled: asked.enabled,
-            purchased_from: asked.purchased_from.map(|at| at.0),
-            purchased_before: asked.purchased_before.map(|at| at.0),
-            policy: policy_of(asked.policy),
-        };
-        let recompute = app.change(&site, |conn, bench| {
+        let mapping = body.0.new()?;
+        let asked = app.change(&site, |conn, bench| {
             check(conn, bench, &mapping)?;
-            rules::insert_mapping(conn, &site, &mapping)?;
-            end_ignoring(conn, bench, &mapping)?;
-            Ok(ask_for(conn, bench, &[&mapping.product_id], &mapping.id)?)
+            let edits = Edits { new: vec![mapping.clone()], ..Edits::default() };
+            Ok(edits.write(conn, bench, None)?)
         })?;
-        written(app, mapping, &recompute)
+        Ok(Written { mapping: mapping.into(), recompute: work_all(app, &asked)? })
     });
     let made = made.await?;
     let location = format!("{location}/{}", made.mapping.id);
@@ -99,22 +85,26 @@ pub async fn create(
     Ok(HttpResponse::Accepted().insert_header(("Location", location)).json(&made))
 }
 
-fn written(app: &App, mapping: Mapping, recomputes: &[Recompute]) -> Result<Written, Problem> {
-    let mut view = RecomputeView { id: String::new(), members: 0, done: 0 };
-    for recompute in recomputes {
-        // They are worked off in order: behind one that is not waited for, none is begun, and the
-        // last with anybody in it is the one to follow.
-        if is_finished(&view) {
-            view = work(app, recompute)?;
-        } else if recompute.members > 0 {
-            view = RecomputeView::from(recompute);
-        }
+impl Create {
+    /// The mapping that it asks for.
+    pub(super) fn new(self) -> Result<Mapping, Problem> {
+        Ok(Mapping {
+            id: crate::ids::new(),
+            version: 1,
+            product_id: product_of(&self.product_id.0)?,
+            price_point: self.price_point.map(|id| id.0),
+            level: self.level,
+            enabled: self.enabled,
+            purchased_from: self.purchased_from.map(|at| at.0),
+            purchased_before: self.purchased_before.map(|at| at.0),
+            policy: policy_of(self.policy),
+        })
     }
-    Ok(Written { mapping: mapping.into(), recompute: view })
 }
 
 impl Edit {
-    fn on(self, before: &Mapping) -> Result<Mapping, Problem> {
+    /// What it makes of a mapping.
+    pub(super) fn on(self, before: &Mapping) -> Result<Mapping, Problem> {
         let product_id = self.product_id.map(|id| product_of(&id.0)).transpose()?;
         let before = before.clone();
         Ok(Mapping {
@@ -146,20 +136,17 @@ pub async fn edit(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
-        let (mapping, recompute) = app.change(&site, |conn, bench| {
+        let (mapping, asked) = app.change(&site, |conn, bench| {
             let Some(before) = rules::mapping(conn, &site, &id)? else {
                 return Err(Problem::not_found("mapping"));
             };
             if_match.check(&MappingView::from(before.clone()))?;
             let mapping = body.0.on(&before)?;
             check(conn, bench, &mapping)?;
-            rules::update_mapping(conn, &site, &mapping)?;
-            end_ignoring(conn, bench, &mapping)?;
-            let asked =
-                ask_for(conn, bench, &[&before.product_id, &mapping.product_id], &mapping.id)?;
-            Ok((mapping, asked))
+            let edits = Edits { edited: vec![mapping.clone()], ..Edits::default() };
+            Ok((mapping, edits.write(conn, bench, None)?))
         })?;
-        written(app, mapping, &recompute)
+        Ok(Written { mapping: mapping.into(), recompute: work_all(app, &asked)? })
     });
     let edited = edited.await?;
     if is_finished(&edited.recompute) {
@@ -181,31 +168,42 @@ pub async fn remove(
     let (site, id) = path.into_inner();
     let if_match = IfMatch::of(&request);
     let removed = app.blocking(move |app| {
-        let (mapping, recompute) = app.change(&site, |conn, bench| {
+        let asked = app.change(&site, |conn, bench| {
             let Some(mapping) = rules::mapping(conn, &site, &id)? else {
                 return Err(Problem::not_found("mapping"));
             };
             if_match.check(&MappingView::from(mapping.clone()))?;
-            rules::delete_mapping(conn, &site, &id)?;
-            let asked = ask_for(conn, bench, &[&mapping.product_id], &id)?;
-            Ok((mapping, asked))
+            Ok(Edits { gone: vec![mapping], ..Edits::default() }.write(conn, bench, None)?)
         })?;
-        written(app, mapping, &recompute)
+        work_all(app, &asked)
     });
-    let removed = removed.await?;
-    if is_finished(&removed.recompute) {
+    let recompute = removed.await?;
+    if is_finished(&recompute) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(HttpResponse::Accepted().json(RecomputeOnly { recompute: removed.recompute }))
+    Ok(HttpResponse::Accepted().json(RecomputeOnly { recompute }))
 }
 
 /// Looks at a mapping against the site's levels and its other mappings.
 fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Problem> {
+    let has_level = rules::level(conn, &bench.site.id, &mapping.level)?.is_some();
+    let faults = faults(mapping, has_level);
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    match twin(mapping, &bench.book.mappings) {
+        Some(twin) => Err(Problem::conflict(twin)),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with a mapping by itself; `has_level` says whether its level is there.
+pub(super) fn faults(mapping: &Mapping, has_level: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut note = |pointer: &str, detail: String| {
         faults.push(Fault { pointer: pointer.to_owned(), detail });
     };
-    if rules::level(conn, &bench.site.id, &mapping.level)?.is_none() {
+    if !has_level {
         note("/level", "There is no such level. Make it first.".to_owned());
     }
     if let (Some(from), Some(before)) = (mapping.purchased_from, mapping.purchased_before)
@@ -216,9 +214,11 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Proble
     for (key, detail) in mapping.policy.faults() {
         note(&format!("/policy/{key}"), detail);
     }
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
-    }
+    faults
+}
+
+/// What to say of a mapping that another one already is; `None` where none is.
+pub(super) fn twin(mapping: &Mapping, others: &[Mapping]) -> Option<String> {
     let same = |other: &&Mapping| {
         other.id != mapping.id
             && other.product_id == mapping.product_id
@@ -227,45 +227,11 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Proble
             && other.purchased_from == mapping.purchased_from
             && other.purchased_before == mapping.purchased_before
     };
-    match bench.book.mappings.iter().find(same) {
-        Some(other) => Err(Problem::conflict(format!(
-            "The mapping {} has the same product, price point, level and window. Edit that one.",
-            other.id
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Mapping an ignored product ends the ignoring.
-pub fn end_ignoring(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Stored<()> {
-    let site_id = &bench.site.id;
-    let product = rules::products(conn, site_id, std::slice::from_ref(&mapping.product_id))?.pop();
-    match product {
-        Some(mut product) if product.ignored => {
-            product.ignored = false;
-            rules::replace_products(conn, site_id, &[product])
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Tells every cache, and asks that the purchases of these products be computed again.
-fn ask_for(
-    conn: &mut Conn,
-    bench: &Bench,
-    products: &[&String],
-    mapping_id: &str,
-) -> Stored<Vec<Recompute>> {
-    let site_id = &bench.site.id;
-    sites::touch_rules(conn, site_id)?;
-    let mut products = products.to_vec();
-    products.dedup();
-    let cause = Cause::new("mapping", mapping_id);
-    let ask = |product: &String| {
-        let scope = Scope { product_id: Some(product.clone()), reread_dates: false };
-        ask(conn, bench, &scope, &cause)
-    };
-    products.into_iter().map(ask).collect()
+    let twin = others.iter().find(same)?;
+    Some(format!(
+        "The mapping {} has the same product, price point, level and window. Edit that one.",
+        twin.id
+    ))
 }
 
 /// A product by its id, or by the address of its edit page, of which the number is kept.
@@ -286,6 +252,6 @@ fn product_of(text: &str) -> Result<String, Problem> {
 }
 
 /// A policy as it was written; `null` sets none.
-fn policy_of(written: Option<Object<Policy>>) -> Policy {
+pub(super) fn policy_of(written: Option<Object<Policy>>) -> Policy {
     written.map(|Object(policy)| policy).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ pub mod mappings;
 mod members;
 mod openapi;
 mod overrides;
+mod plans;
 mod products;
 mod recomputes;
 mod sites;
@@ -68,6 +69,12 @@ pub fn routes(config: &mut ServiceConfig) {
                 .patch(mappings::edit)
                 .delete(mappings::remove),
         )
+        .service(
+            resource("/sites/{site}/plans", "GET, HEAD, POST").get(plans::list).post(plans::create),
+        )
+        .service(resource("/sites/{site}/plans/{id}", "GET, HEAD").get(plans::get))
+        .service(resource("/sites/{site}/plans/{id}/members", "GET, HEAD").get(plans::members))
+        .service(resource("/sites/{site}/plans/{id}/apply", "POST").post(plans::apply))
         .service(resource("/sites/{site}/recomputes/{id}", "GET, HEAD").get(recomputes::get))
         .service(resource("/sites/{site}/members", "GET, HEAD").get(members::list))
         .service(resource("/sites/{site}/members/{member}", "GET, HEAD").get(members::get))

@@ -4,11 +4,13 @@ use super::recomputes::{is_finished, work};
 use super::views::RecomputeView;
 use crate::app::App;
 use crate::core::Instant;
+use crate::flow::edits::rules_moved;
 use crate::flow::recompute::{Scope, ask};
 use crate::flow::settle::{Bench, Cause, RuleBook};
 use crate::store::conn::Conn;
+use crate::store::plans::Moved;
 use crate::store::rules::{self, Product};
-use crate::store::{Result as Stored, purchases, sites};
+use crate::store::{Result as Stored, purchases};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, Page, Query};
@@ -236,7 +238,7 @@ pub async fn edit(
             }
             product.ignored = ignored;
             rules::replace_products(conn, &site, &[product])?;
-            sites::touch_rules(conn, &site)?;
+            rules_moved(conn, bench, &[Moved::new("product", &id)])?;
             let scope = Scope { product_id: Some(id.clone()), reread_dates: false };
             let cause = Cause::new("mapping", id.clone());
             Ok(Some(ask(conn, bench, &scope, &cause)?))

@@ -45,6 +45,21 @@ pub fn work(app: &App, asked: &Recompute) -> Result<RecomputeView, Problem> {
     Ok(RecomputeView::from(&recompute))
 }
 
+/// Works off what one write has asked for, as far as it is waited for.
+pub fn work_all(app: &App, asked: &[Recompute]) -> Result<RecomputeView, Problem> {
+    let mut view = RecomputeView { id: String::new(), members: 0, done: 0 };
+    for recompute in asked {
+        // They are worked off in order: behind one that is not waited for, none is begun, and the
+        // last with anybody in it is the one to follow.
+        if is_finished(&view) {
+            view = work(app, recompute)?;
+        } else if recompute.members > 0 {
+            view = RecomputeView::from(recompute);
+        }
+    }
+    Ok(view)
+}
+
 fn is_next(app: &App, recompute: &Recompute) -> Result<bool, Problem> {
     let next = app.store().read(|conn| recomputes::next(conn, &recompute.site_id))?;
     Ok(next.is_some_and(|next| next.id == recompute.id))

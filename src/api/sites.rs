@@ -10,11 +10,13 @@ use super::recomputes::{is_finished, work};
 use crate::app::App;
 use crate::core::policy::Policy;
 use crate::first_start::{self, webhook_url};
+use crate::flow::edits::rules_moved;
 use crate::flow::process::ipn_purpose;
 use crate::flow::recompute::{Scope, ask};
 use crate::flow::settle::{Bench, Cause};
 use crate::secrets::SecretError;
 use crate::store::conn::Conn;
+use crate::store::plans::Moved;
 use crate::store::recomputes::Recompute;
 use crate::store::sites::{self, Site};
 use crate::store::{Result as Stored, StoreError, disposal};
@@ -259,9 +261,12 @@ fn apply(
         site.ipn_secret = secret.map(seal).transpose().map_err(sealing)?;
     }
     let reread_dates = site.kartra_time_zone != before.kartra_time_zone;
-    site.rules_version += 1;
-    sites::update(conn, site)?;
     let same_policy = site.policy == before.policy;
+    let moved = [("policy", !same_policy), ("kartra_time_zone", reread_dates)];
+    let moved = moved.into_iter().filter(|(_, moved)| *moved);
+    let moved: Vec<Moved> = moved.map(|(key, _)| Moved::new("settings", key)).collect();
+    rules_moved(conn, bench, &moved)?;
+    let site = &bench.site;
     if site.enabled && !before.enabled {
         // What was stored meanwhile is applied from now on.
         bench.makes_work();

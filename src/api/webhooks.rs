@@ -221,7 +221,7 @@ pub async fn discard(
             let mut touched = Touched::default();
             if let Some(event) = webhook.event_id {
                 let webhook = Some(id.clone());
-                let cause = Cause { kind: "discard", id: id.clone(), webhook };
+                let cause = Cause { webhook, ..Cause::new("discard", id.clone()) };
                 touched.events.insert(EventId(event), cause);
             }
             app.flow().settle(conn, bench, touched)?;

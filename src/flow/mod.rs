@@ -3,7 +3,8 @@
 //! * [`process`] reads and judges webhooks; [`timers`] fires what falls due; [`recompute`] works off
 //!   what a change of rules left behind; [`rebuild`] does everything again, and [`check`] only compares.
 //! * All of them end in [`settle`], which is the one path to access.
-//! * [`preview`] tells what other rules would change, and writes nothing.
+//! * [`preview`] tells what other rules would change, and writes nothing; [`plans`] are previews that are kept
+//!   until somebody applies them, and [`edits`] writes rules.
 //! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
 //! Absences that tests check: no change is recorded outside a site's lock; no transaction here ever
@@ -14,10 +15,12 @@
 mod aside;
 mod bell;
 pub mod check;
+pub mod edits;
 mod fold;
 mod link;
 mod listener;
 pub mod past;
+pub mod plans;
 pub mod preview;
 pub mod process;
 mod queues;

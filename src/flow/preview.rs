@@ -73,19 +73,16 @@ pub fn preview(
     let limit = i64::from(flow.limits.batch_purchases_max);
     let (scopes, total) = flow.on_snapshot(site_id, |conn, bench| {
         let scopes = concerned(bench, proposed);
-        let mut total = 0;
-        for scope in &scopes {
-            total += purchases::count_members(conn, site_id, scope.as_deref())?;
-        }
+        let total = count(conn, site_id, &scopes)?;
         Ok::<_, FlowError>((scopes, total))
     })?;
     let mut progress = Progress { done: 0, total };
-    for place in 0..scopes.len() {
+    for scope in 0..scopes.len() {
         let mut reached = PurchaseId(String::new());
         loop {
-            let at = Place { scopes: &scopes, scope: place, reached: &reached, limit };
+            let place = Place { scopes: &scopes, scope, reached: &reached, limit };
             let page = flow.on_snapshot(site_id, |conn, bench| {
-                Ok::<_, FlowError>(at.page(conn, bench, proposed)?)
+                Ok::<_, FlowError>(place.page(conn, bench, proposed)?)
             })?;
             let Some(page) = page else { break };
             progress.done += page.members;
@@ -96,8 +93,14 @@ pub fn preview(
     Ok(())
 }
 
+/// How many members have purchases of some products, those counted twice who have several of them.
+pub(super) fn count(conn: &mut Conn, site_id: &str, scopes: &[Option<String>]) -> Result<i64> {
+    let of = |scope: &Option<String>| purchases::count_members(conn, site_id, scope.as_deref());
+    scopes.iter().map(of).sum()
+}
+
 /// Which purchases the difference of two sets of rules is about: those of some products, or all of them (`None`).
-fn concerned(bench: &Bench, proposed: &Proposed) -> Vec<Option<String>> {
+pub(super) fn concerned(bench: &Bench, proposed: &Proposed) -> Vec<Option<String>> {
     if bench.site.policy != proposed.policy {
         return vec![None];
     }
@@ -114,23 +117,35 @@ fn concerned(bench: &Bench, proposed: &Proposed) -> Vec<Option<String>> {
 }
 
 /// Where a preview is.
-struct Place<'a> {
-    scopes: &'a [Option<String>],
-    scope: usize,
-    reached: &'a PurchaseId,
-    limit: i64,
+pub(super) struct Place<'a> {
+    /// The products that are looked through, one after the other.
+    pub scopes: &'a [Option<String>],
+    /// Which of them is looked through now.
+    pub scope: usize,
+    /// The last of its purchases that was looked at.
+    pub reached: &'a PurchaseId,
+    /// How many purchases a page has at most.
+    pub limit: i64,
 }
 
 /// A page of a preview.
-struct Page {
-    steps: Vec<Step>,
-    members: i64,
-    reached: PurchaseId,
+pub(super) struct Page {
+    /// What would happen to its members.
+    pub steps: Vec<Step>,
+    /// How many members it was about.
+    pub members: i64,
+    /// The last purchase that was looked at.
+    pub reached: PurchaseId,
 }
 
 impl Place<'_> {
     /// The next page; `None` where this product has no more purchases.
-    fn page(&self, conn: &mut Conn, bench: &Bench, proposed: &Proposed) -> Result<Option<Page>> {
+    pub(super) fn page(
+        &self,
+        conn: &mut Conn,
+        bench: &Bench,
+        proposed: &Proposed,
+    ) -> Result<Option<Page>> {
         let site_id = &bench.site.id;
         let product = self.scopes.get(self.scope).and_then(Option::as_deref);
         let ids = purchases::ids_after(conn, site_id, product, &self.reached.0, self.limit)?;
@@ -142,28 +157,78 @@ impl Place<'_> {
         let emails: BTreeSet<String> =
             members::emails_of(conn, site_id, &leads)?.into_values().flatten().collect();
         let emails: Vec<String> = emails.into_iter().collect();
-        let before = Dossier::load(conn, site_id, &emails)?;
-        let judged = Judged::anew(conn, site_id, &before, proposed.rules())?;
-        let after = before.with_purchases(judged.purchases);
-        let (mut steps, mut members) = (Vec::new(), 0);
-        for email in emails {
-            let leads = before.leads(&email);
-            let of_member = before.purchases().filter(|purchase| leads.contains(&purchase.lead));
-            let first =
-                of_member.filter_map(|p| self.turn_of(&p.id, judged.products.get(&p.id)?)).min();
-            // A member with several purchases has one turn: at the first of them.
-            if first.is_some_and(|(scope, id)| scope == self.scope && id > *self.reached) {
-                members += 1;
-                steps.extend(steps_of(&email, &before, &after, bench.at));
-            }
-        }
+        let mut steps = Vec::new();
+        let compared = Compared::load(conn, bench, proposed, &emails)?;
+        let having_their_turn = emails.iter().filter(|email| self.is_turn_of(email, &compared));
+        let members: Vec<&String> = having_their_turn.collect();
+        members.iter().for_each(|email| steps.extend(compared.steps_of(email, bench.at)));
+        let members = i64::try_from(members.len()).unwrap_or(i64::MAX);
         Ok(Some(Page { steps, members, reached }))
+    }
+
+    /// Whether a member comes up on this page: one with several purchases has one turn, at the first of them.
+    fn is_turn_of(&self, email: &str, compared: &Compared) -> bool {
+        let leads = compared.before.leads(email);
+        let theirs = compared.before.purchases().filter(|purchase| leads.contains(&purchase.lead));
+        let turns = theirs.filter_map(|p| self.turn_of(&p.id, compared.products.get(&p.id)?));
+        turns.min().is_some_and(|(scope, id)| scope == self.scope && id > *self.reached)
     }
 
     /// When a purchase comes up: with which product, and where among its purchases.
     fn turn_of(&self, id: &PurchaseId, products: &BTreeSet<String>) -> Option<(usize, PurchaseId)> {
         let is_of = |scope: &Option<String>| scope.as_ref().is_none_or(|p| products.contains(p));
         Some((self.scopes.iter().position(is_of)?, id.clone()))
+    }
+}
+
+/// What would happen to some members, whoever they are.
+pub(super) fn steps_of(
+    conn: &mut Conn,
+    bench: &Bench,
+    proposed: &Proposed,
+    emails: &[String],
+) -> Result<Vec<Step>> {
+    let compared = Compared::load(conn, bench, proposed, emails)?;
+    Ok(emails.iter().flat_map(|email| compared.steps_of(email, bench.at)).collect())
+}
+
+/// Some members as they are, and as they would be.
+struct Compared {
+    before: Dossier,
+    after: Dossier,
+    /// The products that each of their purchases has had.
+    products: BTreeMap<PurchaseId, BTreeSet<String>>,
+}
+
+impl Compared {
+    fn load(
+        conn: &mut Conn,
+        bench: &Bench,
+        proposed: &Proposed,
+        emails: &[String],
+    ) -> Result<Self> {
+        let before = Dossier::load(conn, &bench.site.id, emails)?;
+        let judged = Judged::anew(conn, &bench.site.id, &before, proposed.rules())?;
+        let after = before.with_purchases(judged.purchases);
+        Ok(Self { before, after, products: judged.products })
+    }
+
+    /// What differs for one member.
+    fn steps_of(&self, email: &str, at: Instant) -> Vec<Step> {
+        let held = |dossier: &Dossier| -> BTreeMap<String, Held> {
+            let levels = dossier.answer(email, at).levels;
+            levels.into_iter().map(|held| (held.level.clone(), held)).collect()
+        };
+        let (mut old, mut new) = (held(&self.before), held(&self.after));
+        let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
+        let step = |level: String| {
+            let (before, after) = (old.remove(&level), new.remove(&level));
+            let ends = [&before, &after].map(|held| held.as_ref().map(|held| held.until));
+            let [old_end, new_end] = ends;
+            let email = email.to_owned();
+            (old_end != new_end).then_some(Step { email, level, before, after })
+        };
+        levels.into_iter().filter_map(step).collect()
     }
 }
 
@@ -194,21 +259,4 @@ impl Judged {
         }
         Ok(judged)
     }
-}
-
-/// What differs for one member.
-fn steps_of(email: &str, before: &Dossier, after: &Dossier, at: Instant) -> Vec<Step> {
-    let held = |dossier: &Dossier| -> BTreeMap<String, Held> {
-        let levels = dossier.answer(email, at).levels;
-        levels.into_iter().map(|held| (held.level.clone(), held)).collect()
-    };
-    let (mut old, mut new) = (held(before), held(after));
-    let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
-    let step = |level: String| {
-        let (before, after) = (old.remove(&level), new.remove(&level));
-        let ends = [&before, &after].map(|held| held.as_ref().map(|held| held.until));
-        let [old_end, new_end] = ends;
-        (old_end != new_end).then(|| Step { email: email.to_owned(), level, before, after })
-    };
-    levels.into_iter().filter_map(step).collect()
 }

@@ -121,7 +121,8 @@ pub(super) fn apply(
         let judged = describe(&webhook.id, feed, judgement)?;
         // A replay may read otherwise than before: the event that it told of is touched as well.
         for id in webhook.event_id.iter().chain(&judged.event_id) {
-            let cause = Cause { kind: "event", id: id.clone(), webhook: Some(webhook.id.clone()) };
+            let by = Some(webhook.id.clone());
+            let cause = Cause { webhook: by, ..Cause::new("event", id.clone()) };
             touched.events.insert(EventId(id.clone()), cause);
         }
         touched.told.add(judged, observed);

@@ -32,6 +32,7 @@ pub fn ask(conn: &mut Conn, bench: &Bench, scope: &Scope, cause: &Cause) -> Resu
         reached: String::new(),
         created_at: bench.at.naive_utc(),
         finished_at: None,
+        plan_id: cause.plan_id.clone(),
     };
     recomputes::insert(conn, &recompute)?;
     bench.makes_work();
@@ -45,7 +46,8 @@ pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<Op
     let Some(recompute) = recomputes::next(conn, &site_id)? else {
         return Ok(None);
     };
-    let cause = Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone());
+    let cause = Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone())
+        .seen_in(recompute.plan_id.as_deref());
     let mut touched = Touched::default();
     let mut reached = None;
     let mut count = 0i64;

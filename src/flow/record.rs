@@ -11,7 +11,7 @@ use crate::core::member::Override;
 use crate::store::changes::Change;
 use crate::store::conn::Conn;
 use crate::store::members::{self, Member};
-use crate::store::{Result, changes, overrides, purchases, sites};
+use crate::store::{Result, changes, overrides, plans, purchases, sites};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that answers about some members need.
@@ -85,6 +85,9 @@ pub(super) fn record_members(
         return Ok(0);
     }
     let site_id = bench.site.id.clone();
+    if bench.site.plans_open > 0 {
+        plans::touch(conn, &site_id, &emails)?;
+    }
     let dossier = Dossier::load(conn, &site_id, &emails)?;
     let known = members::with_emails(conn, &site_id, &emails)?;
     let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();

@@ -31,12 +31,20 @@ pub struct Cause {
     pub id: String,
     /// The webhook that changes are counted on.
     pub webhook: Option<String>,
+    /// The plan in which a person has seen beforehand what it does; `None` where nobody has.
+    pub plan_id: Option<String>,
 }
 
 impl Cause {
     /// A cause that is no webhook.
     pub fn new(kind: &'static str, id: impl Into<String>) -> Self {
-        Self { kind, id: id.into(), webhook: None }
+        Self { kind, id: id.into(), webhook: None, plan_id: None }
+    }
+
+    /// The same, where a person has seen in a plan what it does.
+    #[must_use]
+    pub fn seen_in(self, plan_id: Option<&str>) -> Self {
+        Self { plan_id: plan_id.map(str::to_owned), ..self }
     }
 }
 

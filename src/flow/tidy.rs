@@ -78,8 +78,10 @@ impl Flow {
             }
             last.looked_at = Some(now);
         }
-        let tidied =
-            self.remove_deleted_sites(now)? | self.age_feeds(now)? | self.age_bodies(now)?;
+        let tidied = self.remove_deleted_sites(now)?
+            | self.age_feeds(now)?
+            | self.age_bodies(now)?
+            | self.tidy_plans(now)?;
         locked(&self.tidied).nothing_at = (!tidied).then_some(now);
         Ok(tidied)
     }

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl Flow {
     /// Works until nothing is due: for tests and commands, which never sleep to wait.
     pub fn drain(&self) -> Result<()> {
-        while self.turn(Busy::Wait)? {}
+        while self.turn(Busy::Wait)? | self.plan_turn()? {}
         Ok(())
     }
 

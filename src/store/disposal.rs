@@ -15,7 +15,7 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 16] = [
+const TABLES: [(&str, &str); 19] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -31,6 +31,9 @@ const TABLES: [(&str, &str); 16] = [
     ("override_leads", "lead_key, override_id"),
     ("overrides", "id"),
     ("recomputes", "id"),
+    ("plan_touched", "plan_id, email"),
+    ("plan_members", "plan_id, email, level"),
+    ("plans", "id"),
     ("keys", "id"),
 ];
 

@@ -17,6 +17,7 @@ pub mod members;
 pub mod migrate;
 pub mod observations;
 pub mod overrides;
+pub mod plans;
 pub mod purchases;
 mod readers;
 pub mod recomputes;

@@ -9,6 +9,7 @@ use crate::core::Instant;
 use crate::core::event::{EventId, LeadKey};
 use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, TermOutline};
+use crate::core::mapping::Mapping;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Text, Timestamp};
@@ -279,6 +280,30 @@ pub fn count_by_product(
             count(purchase_terms::purchase_id).aggregate_distinct(),
         ))
         .load(conn)?)
+}
+
+/// How many purchases have a term that a mapping names, and started in its window.
+pub fn count_in_window(conn: &mut Conn, site_id: &str, mapping: &Mapping) -> Result<i64> {
+    use diesel::dsl::count;
+    let purchase = purchases::site_id
+        .eq(purchase_terms::site_id)
+        .and(purchases::id.eq(purchase_terms::purchase_id));
+    let mut query = purchase_terms::table
+        .inner_join(purchases::table.on(purchase))
+        .filter(purchase_terms::site_id.eq(site_id.to_owned()))
+        .filter(purchase_terms::product_id.eq(mapping.product_id.clone()))
+        .select(count(purchase_terms::purchase_id).aggregate_distinct())
+        .into_boxed();
+    if let Some(price_point) = mapping.price_point.clone() {
+        query = query.filter(purchase_terms::price_point.eq(price_point));
+    }
+    if let Some(from) = mapping.purchased_from {
+        query = query.filter(purchases::started_at.ge(stored(from)));
+    }
+    if let Some(before) = mapping.purchased_before {
+        query = query.filter(purchases::started_at.lt(stored(before)));
+    }
+    Ok(query.first(conn)?)
 }
 
 /// For each of some products: how many purchases are held at an instant, and since when the oldest.

@@ -33,6 +33,8 @@ pub struct Recompute {
     pub created_at: NaiveDateTime,
     /// When it was finished; `None` while it is not.
     pub finished_at: Option<NaiveDateTime>,
+    /// The plan that led to it; `None` where nobody saw beforehand what it would do.
+    pub plan_id: Option<String>,
 }
 
 /// Asks for a recompute.

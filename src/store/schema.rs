@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
         feed_floor -> BigInt,
+        plans_open -> BigInt,
     }
 }
 
@@ -241,6 +242,48 @@ diesel::table! {
         reached -> Text,
         created_at -> Timestamp,
         finished_at -> Nullable<Timestamp>,
+        plan_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    plans (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        state -> Text,
+        edits -> Text,
+        scope -> Integer,
+        reached -> Text,
+        done -> BigInt,
+        total -> BigInt,
+        gains -> BigInt,
+        losses -> BigInt,
+        moves -> BigInt,
+        windows -> Text,
+        moved -> Nullable<Text>,
+        created_at -> Timestamp,
+        ready_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    plan_members (site_id, plan_id, email, level) {
+        site_id -> Text,
+        plan_id -> Text,
+        email -> Text,
+        level -> Text,
+        what -> Text,
+        before_until -> Nullable<Timestamp>,
+        after_until -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    plan_touched (site_id, plan_id, email) {
+        site_id -> Text,
+        plan_id -> Text,
+        email -> Text,
     }
 }
 
@@ -271,5 +314,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     overrides,
     override_leads,
     recomputes,
+    plans,
+    plan_members,
+    plan_touched,
     probes,
 );

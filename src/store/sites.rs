@@ -31,6 +31,8 @@ pub struct Site {
     pub feed_position: i64,
     /// When it was made.
     pub created_at: Instant,
+    /// How many plans are open: only then is it noted whose access is computed.
+    pub plans_open: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -45,6 +47,7 @@ struct Row {
     rules_version: i64,
     feed_position: i64,
     created_at: NaiveDateTime,
+    plans_open: i64,
 }
 
 impl TryFrom<Row> for Site {
@@ -63,6 +66,7 @@ impl TryFrom<Row> for Site {
             rules_version: row.rules_version,
             feed_position: row.feed_position,
             created_at: row.created_at.and_utc(),
+            plans_open: row.plans_open,
         })
     }
 }
@@ -81,6 +85,7 @@ impl TryFrom<&Site> for Row {
             rules_version: site.rules_version,
             feed_position: site.feed_position,
             created_at: stored(site.created_at),
+            plans_open: site.plans_open,
         })
     }
 }
@@ -152,13 +157,6 @@ pub fn with_work(conn: &mut Conn, now: Instant) -> Result<Vec<String>> {
     let due = exists(webhooks).or(exists(ends)).or(exists(open));
     let ids = sites::table.filter(sites::enabled.eq(true)).filter(due).select(sites::id);
     Ok(ids.order(sites::id).load(conn)?)
-}
-
-/// Tells every cache that the site's rules have changed.
-pub fn touch_rules(conn: &mut Conn, id: &str) -> Result<()> {
-    let version = sites::rules_version.eq(sites::rules_version + 1);
-    diesel::update(sites::table.find(id)).set(version).execute(conn)?;
-    Ok(())
 }
 
 /// Takes the next positions of the feed; answers the first of them.

@@ -88,10 +88,15 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Some(pointer) = nul(&value) {
         return Err(Problem::invalid_at(pointer, "must not hold the character U+0000"));
     }
+    read_value(value).map_err(|fault| Problem::invalid(vec![fault]))
+}
+
+/// Reads a JSON object, or says what is wrong with it and where.
+pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Fault> {
     let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
     read.map(|Object(read)| read).map_err(|error| {
         let pointer: String = error.path().iter().map(pointer_part).collect();
-        Problem::invalid(vec![Fault { pointer, detail: error.inner().to_string() }])
+        Fault { pointer, detail: error.inner().to_string() }
     })
 }
 

@@ -5,6 +5,7 @@
 
 use crate::flow::FlowError;
 use crate::store::StoreError;
+use crate::store::plans::Moved;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use schemars::JsonSchema;
@@ -31,6 +32,9 @@ pub struct Problem {
     /// Where a body is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
+    /// What has moved since a plan was made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
 }
 
 /// One place in a body that is wrong.
@@ -54,7 +58,7 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { kind, title, status, detail: detail.into(), errors: Vec::new() }
+        Self { kind, title, status, detail: detail.into(), errors: Vec::new(), moved: Vec::new() }
     }
 
     /// 400: JSON that is none, or a query that cannot be read.
@@ -103,6 +107,11 @@ impl Problem {
             "It does not fit what is there",
             detail,
         )
+    }
+
+    /// 409: what a plan was computed from has moved since.
+    pub fn moved(detail: impl Into<String>, moved: Vec<Moved>) -> Self {
+        Self { moved, ..Self::conflict(detail) }
     }
 
     /// 410: it was there, and has aged out or been replaced.

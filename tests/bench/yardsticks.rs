@@ -71,6 +71,7 @@ fn site() -> Site {
         ipn_secret: None,
         rules_version: 1,
         feed_position: 0,
+        plans_open: 0,
         created_at: Clock::system().now(),
     }
 }

@@ -335,8 +335,8 @@ fn both_databases_have_the_same_migrations() {
         let files = files(&directory).into_iter().map(|path| {
             let text = std::fs::read_to_string(&path).expect("a migration");
             let name = path.strip_prefix(&directory).expect("under it").display().to_string();
-            // The one word in which the two differ.
-            (name, text.replace("BYTEA", "BLOB"))
+            // The words in which the two differ: PostgreSQL keeps each table in one way.
+            (name, text.replace("BYTEA", "BLOB").replace(" WITHOUT ROWID", ""))
         });
         files.collect::<BTreeMap<_, _>>()
     };

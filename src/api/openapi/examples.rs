@@ -45,6 +45,8 @@ fn sent(schema: &str) -> Option<Value> {
         "EditLevel" => json!({ "name": "Gold" }),
         "CreateMapping" => json!({ "product_id": 558_475, "level": "gold", "policy": policy() }),
         "EditMapping" => json!({ "enabled": true, "purchased_before": null }),
+        "CreatePlan" => json!({ "changes": [planned_change()] }),
+        "PlannedChange" => planned_change(),
         "CreateGrant" => json!({ "level": "gold", "until": ENDS, "note": "Won it in the raffle." }),
         "CreateBlock" => json!({ "level": null, "until": null, "note": "Shared the password." }),
         "AccessQuestion" => json!({ "email": "dana@example.com", "level": "gold" }),
@@ -73,6 +75,14 @@ fn of_rules(schema: &str) -> Option<Value> {
         "PricePoint" => product()["price_points"][0].take(),
         "Level" => json!({ "id": "gold", "name": "Gold", "members": 12 }),
         "Mapping" => mapping(),
+        "Plan" => plan(),
+        "AppliedPlan" => with(with(plan(), "state", json!("applied")), "recompute", recompute()),
+        "PlannedStep" => json!({
+            "email": "dana@example.com", "level": "gold", "before": null, "after": { "until": null },
+        }),
+        "PlannedEnd" => json!({ "until": null }),
+        "PlannedWindow" => plan()["windows"][0].take(),
+        "MovedSincePlan" => moved(),
         "WrittenMapping" => with(mapping(), "recompute", recompute()),
         _ => return None,
     })
@@ -174,6 +184,25 @@ fn mapping() -> Value {
         "id": ID, "product_id": "558475", "price_point": null, "level": "gold", "enabled": true,
         "purchased_from": null, "purchased_before": null, "policy": policy(), "version": 1,
     })
+}
+
+fn planned_change() -> Value {
+    json!({ "op": "create_mapping", "mapping": { "product_id": 558_476, "level": "gold", "policy": policy() } })
+}
+
+fn plan() -> Value {
+    json!({
+        "id": ID, "state": "ready", "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
+        "windows": [{
+            "mapping": ID, "product_id": "558475", "price_point": null, "level": "gold", "purchased_from": BEGAN,
+            "purchased_before": null, "purchases": 12,
+        }],
+        "moved": [moved()], "created_at": BEGAN, "ready_at": BEGAN, "ended_at": null,
+    })
+}
+
+fn moved() -> Value {
+    json!({ "what": "member", "id": "dana@example.com", "level": "gold" })
 }
 
 fn held() -> Value {

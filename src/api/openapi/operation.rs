@@ -136,6 +136,12 @@ impl Operation {
         self.with(202, when, Holds::Thing(SchemaGenerator::subschema_for::<T>), headers)
     }
 
+    /// 202 with a thing that comes about by and by.
+    pub fn accepted<T: JsonSchema>(self, when: &'static str) -> Self {
+        let holds = Holds::Thing(SchemaGenerator::subschema_for::<T>);
+        self.with(202, when, holds, &["Location"])
+    }
+
     /// `If-Match` is honoured.
     pub fn if_match(mut self) -> Self {
         self.if_match = true;

@@ -4,7 +4,7 @@ use super::operation::{Noun, Operation, operation};
 use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
-    access, changes, hooks, keys, levels, mappings, members, openapi, overrides, products,
+    access, changes, hooks, keys, levels, mappings, members, openapi, overrides, plans, products,
     recomputes, sites, timeline, webhooks,
 };
 use actix_web::Handler;
@@ -34,6 +34,11 @@ pub fn nouns() -> Vec<Noun> {
             "mappings",
             "Product (and perhaps price point) → level, with a policy. A change reaches purchases of before, too.",
             mappings(),
+        ),
+        noun(
+            "plans",
+            "What other rules would do to each member, seen before it happens, and applied once.",
+            plans(),
         ),
         noun(
             "members",
@@ -157,6 +162,27 @@ fn mappings() -> Vec<Operation> {
             .ended("It is gone, and so is what only it gave.")
             .or_later::<mappings::RecomputeOnly>()
             .if_match(),
+    ]
+}
+
+fn plans() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/plans", plans::list, "listPlans", "List the plans")
+            .page::<plans::PlanView>("The plans, newest first."),
+        post("/sites/{site}/plans", plans::create, "createPlan", "Ask what other rules would do")
+            .says("Nothing is changed. The changes are taken one after the other; the plan is computed beside the webhooks, \
+                and true as of the instant at which it is ready.")
+            .accepted::<plans::PlanView>("The plan, to be followed until it is ready."),
+        get("/sites/{site}/plans/{id}", plans::get, "getPlan", "Look at a plan")
+            .thing::<plans::PlanView>("The plan."),
+        get("/sites/{site}/plans/{id}/members", plans::members, "listPlanMembers", "Who gains, who loses")
+            .says("A page may be short, or empty, before the last where few steps are of the kind or address asked for.")
+            .page::<plans::PlannedView>("What would happen, by address and level."),
+        post("/sites/{site}/plans/{id}/apply", plans::apply, "applyPlan", "Bring a plan about")
+            .says("It is applied once. Whoever gains by it meanwhile, gains; nobody loses whom it does not name.")
+            .answers::<plans::AppliedView>("It is applied.")
+            .or_later::<plans::AppliedView>()
+            .conflict("It is still being computed, has been applied already, or something has moved since: `moved` says what."),
     ]
 }
 

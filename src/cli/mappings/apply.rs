@@ -2,100 +2,61 @@
 
 use super::as_they_are;
 use super::file::{Key, RulesFile, key_of};
-use crate::api::mappings::end_ignoring;
 use crate::core::mapping::Mapping;
-use crate::flow::preview::{Proposed, Step, preview};
-use crate::flow::recompute::{Scope, ask};
-use crate::flow::settle::{Bench, Cause, RuleBook};
+use crate::flow::edits::{Edits, rules_moved};
+use crate::flow::preview::{Step, preview};
 use crate::flow::{Flow, FlowError};
 use crate::store::conn::Conn;
+use crate::store::plans::Moved;
 use crate::store::recomputes::{self, Recompute};
-use crate::store::rules::{self, Level};
-use crate::store::sites::{self, Busy};
-use crate::store::{members, overrides};
+use crate::store::sites::Busy;
+use crate::store::{members, overrides, rules};
 use indicatif::ProgressBar;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What differs between the rules that there are and those of a file.
 #[derive(Debug, Default)]
 pub struct Difference {
-    /// Whether the site's policy differs.
-    pub policy: bool,
-    /// Levels that are new, with their names.
-    pub new_levels: Vec<(String, String)>,
-    /// Levels that get another name.
-    pub renamed_levels: Vec<(String, String)>,
-    /// Levels that the file does not name.
+    /// What is written at once.
+    pub edits: Edits,
+    /// Levels that the file does not name: they go once nothing names them any more.
     pub gone_levels: Vec<String>,
-    /// Mappings that are new.
-    pub new: Vec<Mapping>,
-    /// Mappings that are switched, or get another policy.
-    pub edited: Vec<Mapping>,
-    /// Mappings that the file does not name.
-    pub gone: Vec<Mapping>,
 }
 
 impl Difference {
     /// Compares what there is with what is wanted. New mappings get their ids, edited ones the next version.
     fn between(is: &RulesFile, wanted: &RulesFile) -> Self {
         let mut old: BTreeMap<Key, &Mapping> = is.mappings.iter().map(|m| (key_of(m), m)).collect();
-        let mut difference = Self { policy: is.policy != wanted.policy, ..Self::default() };
+        let policy = (is.policy != wanted.policy).then(|| wanted.policy.clone());
+        let mut edits = Edits { policy, ..Edits::default() };
         for mapping in &wanted.mappings {
             let written = |id, version| Mapping { id, version, ..mapping.clone() };
             match old.remove(&key_of(mapping)) {
-                None => difference.new.push(written(crate::ids::new(), 1)),
+                None => edits.new.push(written(crate::ids::new(), 1)),
                 Some(before) => {
                     let (enabled, policy) = (before.enabled, &before.policy);
                     if (enabled, policy) != (mapping.enabled, &mapping.policy) {
-                        difference.edited.push(written(before.id.clone(), before.version + 1));
+                        edits.edited.push(written(before.id.clone(), before.version + 1));
                     }
                 }
             }
         }
-        difference.gone = old.into_values().cloned().collect();
+        edits.gone = old.into_values().cloned().collect();
         for (id, name) in &wanted.levels {
+            let named = (id.clone(), name.clone());
             match is.levels.get(id) {
-                None => difference.new_levels.push((id.clone(), name.clone())),
-                Some(old) if old != name => {
-                    difference.renamed_levels.push((id.clone(), name.clone()));
-                }
+                None => edits.new_levels.push(named),
+                Some(old) if old != name => edits.renamed_levels.push(named),
                 Some(_) => {}
             }
         }
         let gone = is.levels.keys().filter(|id| !wanted.levels.contains_key(*id));
-        difference.gone_levels = gone.cloned().collect();
-        difference
+        Self { edits, gone_levels: gone.cloned().collect() }
     }
 
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        !self.policy && self.levels() + self.mappings() == 0
-    }
-
-    /// How many levels differ.
-    pub fn levels(&self) -> usize {
-        self.new_levels.len() + self.renamed_levels.len() + self.gone_levels.len()
-    }
-
-    /// How many mappings differ.
-    pub fn mappings(&self) -> usize {
-        self.new.len() + self.edited.len() + self.gone.len()
-    }
-
-    fn of_mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.new.iter().chain(&self.edited).chain(&self.gone)
-    }
-
-    /// The rules as they would be.
-    fn proposed(&self, bench: &Bench, wanted: &RulesFile) -> Proposed {
-        let replaced: BTreeSet<&String> = self.of_mappings().map(|mapping| &mapping.id).collect();
-        let kept = bench.book.mappings.iter().filter(|m| !replaced.contains(&m.id));
-        let mappings = kept.chain(&self.new).chain(&self.edited).cloned().collect();
-        let mut ignored = bench.book.ignored.clone();
-        for mapping in self.new.iter().chain(&self.edited) {
-            ignored.remove(&mapping.product_id);
-        }
-        Proposed { policy: wanted.policy.clone(), book: RuleBook { mappings, ignored } }
+        self.edits.is_empty() && self.gone_levels.is_empty()
     }
 }
 
@@ -117,7 +78,7 @@ pub fn plan(
 ) -> Result<Plan, FlowError> {
     let (difference, proposed) = flow.on_snapshot(site, |conn, bench| {
         let difference = Difference::between(&as_they_are(conn, bench)?, wanted);
-        let proposed = difference.proposed(bench, wanted);
+        let proposed = difference.edits.proposed(bench);
         Ok::<_, FlowError>((difference, proposed))
     })?;
     let mut steps = Vec::new();
@@ -151,7 +112,7 @@ pub fn apply(
 ) -> Result<Applied, FlowError> {
     let (difference, asked) = flow.under_lock(site, |conn, bench| {
         let difference = Difference::between(&as_they_are(conn, bench)?, wanted);
-        let asked = write(conn, bench, &difference, wanted)?;
+        let asked = difference.edits.write(conn, bench, None)?;
         Ok::<_, FlowError>((difference, asked))
     })?;
     let total = asked.iter().map(|recompute| recompute.members).sum();
@@ -183,54 +144,6 @@ fn open_ones(
     Ok(open)
 }
 
-/// Writes the rules; answers what has to be computed again.
-fn write(
-    conn: &mut Conn,
-    bench: &mut Bench,
-    difference: &Difference,
-    wanted: &RulesFile,
-) -> Result<Vec<Recompute>, FlowError> {
-    let site_id = bench.site.id.clone();
-    for (id, name) in difference.new_levels.iter().cloned() {
-        let (site_id, created_at) = (site_id.clone(), bench.at.naive_utc());
-        rules::insert_level(conn, &Level { site_id, id, name, created_at })?;
-    }
-    for (id, name) in difference.renamed_levels.iter().cloned() {
-        if let Some(level) = rules::level(conn, &site_id, &id)? {
-            rules::update_level(conn, &Level { name, ..level })?;
-        }
-    }
-    for mapping in &difference.gone {
-        rules::delete_mapping(conn, &site_id, &mapping.id)?;
-    }
-    for mapping in &difference.new {
-        rules::insert_mapping(conn, &site_id, mapping)?;
-        end_ignoring(conn, bench, mapping)?;
-    }
-    for mapping in &difference.edited {
-        rules::update_mapping(conn, &site_id, mapping)?;
-        end_ignoring(conn, bench, mapping)?;
-    }
-    if difference.policy {
-        bench.site.policy = wanted.policy.clone();
-        bench.site.rules_version += 1;
-        sites::update(conn, &bench.site)?;
-        let all = Scope { product_id: None, reread_dates: false };
-        return Ok(vec![ask(conn, bench, &all, &Cause::new("settings", "site"))?]);
-    }
-    if difference.mappings() > 0 {
-        sites::touch_rules(conn, &site_id)?;
-    }
-    let products: BTreeMap<&String, &Mapping> =
-        difference.of_mappings().map(|mapping| (&mapping.product_id, mapping)).collect();
-    let mut asked = Vec::new();
-    for (product, mapping) in products {
-        let scope = Scope { product_id: Some(product.clone()), reread_dates: false };
-        asked.push(ask(conn, bench, &scope, &Cause::new("mapping", &mapping.id))?);
-    }
-    Ok(asked)
-}
-
 /// Removes levels that nothing names any more; answers the others.
 fn remove_levels(flow: &Flow, site: &str, gone: &[String]) -> Result<Vec<String>, FlowError> {
     let mut kept = Vec::new();
@@ -243,6 +156,7 @@ fn remove_levels(flow: &Flow, site: &str, gone: &[String]) -> Result<Vec<String>
                 return Ok::<_, FlowError>(true);
             }
             rules::delete_level(conn, site, id)?;
+            rules_moved(conn, bench, &[Moved::new("level", id)])?;
             Ok(false)
         })?;
         kept.extend(in_use.then(|| id.clone()));

@@ -66,13 +66,14 @@ pub fn applied(applied: &Applied, as_json: bool) -> io::Result<()> {
 }
 
 fn rules(out: &mut impl Write, difference: &Difference) -> io::Result<()> {
-    if difference.policy {
+    let edits = &difference.edits;
+    if edits.policy.is_some() {
         writeln!(out, "~ the policy of the site")?;
     }
-    for (id, name) in &difference.new_levels {
+    for (id, name) in &edits.new_levels {
         writeln!(out, "+ level {id} ({name})")?;
     }
-    for (id, name) in &difference.renamed_levels {
+    for (id, name) in &edits.renamed_levels {
         writeln!(out, "~ level {id} (now {name})")?;
     }
     for id in &difference.gone_levels {
@@ -87,7 +88,8 @@ fn rules(out: &mut impl Write, difference: &Difference) -> io::Result<()> {
 }
 
 fn marked(difference: &Difference) -> [(&'static str, &Vec<Mapping>); 3] {
-    [("+", &difference.new), ("~", &difference.edited), ("-", &difference.gone)]
+    let edits = &difference.edits;
+    [("+", &edits.new), ("~", &edits.edited), ("-", &edits.gone)]
 }
 
 fn of(mapping: &Mapping) -> String {
@@ -141,16 +143,16 @@ fn as_json_of(difference: &Difference) -> Value {
         levels.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect()
     };
     json!({
-        "policy": difference.policy,
+        "policy": difference.edits.policy.is_some(),
         "levels": {
-            "new": levels(&difference.new_levels),
-            "renamed": levels(&difference.renamed_levels),
+            "new": levels(&difference.edits.new_levels),
+            "renamed": levels(&difference.edits.renamed_levels),
             "gone": difference.gone_levels,
         },
         "mappings": {
-            "new": difference.new,
-            "edited": difference.edited,
-            "gone": difference.gone,
+            "new": difference.edits.new,
+            "edited": difference.edits.edited,
+            "gone": difference.edits.gone,
         },
     })
 }

@@ -24,6 +24,7 @@ mod mappings_refused;
 mod members;
 mod openapi;
 mod paging;
+mod plans;
 mod products;
 mod raw;
 mod recomputes;
