@@ -27,10 +27,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// Purchases on a page: so few that no batch of webhooks waits long for the processor.
-const PAGE_PURCHASES: i64 = 50;
-/// Members who are looked at once more in one transaction, under the site's lock.
-const TOUCHED_MAX: i64 = 50;
+/// Purchases on a page, and members who are looked at once more in one transaction, under the site's lock:
+/// so few that no batch of webhooks waits long, neither for the lock nor for a processor.
+const BATCH_MAX: u32 = 50;
 /// Open plans of one site: with another one, the oldest becomes stale.
 const OPEN_PLANS_MAX: usize = 10;
 /// How long a plan stays open.
@@ -109,8 +108,13 @@ impl Flow {
         }
     }
 
+    /// How many purchases or members one step takes.
+    fn plan_batch_max(&self) -> i64 {
+        i64::from(self.limits.batch_purchases_max.min(BATCH_MAX))
+    }
+
     /// Does one step of each plan that is being computed; answers whether there was one.
-    pub(super) fn plan_turn(&self) -> Result<bool> {
+    pub fn plan_turn(&self) -> Result<bool> {
         let computing = self.store.read_one(plans::computing)?;
         for (site_id, plan_id) in &computing {
             match self.step(site_id, plan_id) {
@@ -124,9 +128,9 @@ impl Flow {
     fn step(&self, site_id: &str, plan_id: &str) -> Result<(), FlowError> {
         let seen = self.store.read(|conn| plans::get(conn, site_id, plan_id))?;
         let Some(seen) = seen.filter(|plan| plan.state == State::Computing) else { return Ok(()) };
-        let edits = edits_of(&seen)?;
+        let (edits, limit) = (edits_of(&seen)?, self.plan_batch_max());
         let walked = self.on_snapshot(site_id, |conn, bench| {
-            Ok::<_, FlowError>(walk(conn, bench, &seen, &edits)?)
+            Ok::<_, FlowError>(walk(conn, bench, &seen, &edits, limit)?)
         })?;
         self.under_lock(site_id, |conn, bench| {
             // Another process may have done this step meanwhile, or an edit may have ended the plan.
@@ -147,7 +151,7 @@ impl Flow {
                 Walked::Scope => (plan.scope, plan.reached) = (plan.scope + 1, String::new()),
                 Walked::All(windows) => {
                     plan.windows = windows;
-                    if look_again(conn, bench, &mut plan, &edits)? {
+                    if look_again(conn, bench, &mut plan, &edits, limit)? {
                         plan.state = State::Ready;
                         plan.done = plan.total;
                         plan.ready_at = Some(bench.at);
@@ -171,7 +175,7 @@ impl Flow {
                 if plan.state != State::Ready {
                     return Ok(Some(Applied::Refused(plan)));
                 }
-                Ok(apply_batch(conn, bench, plan)?)
+                Ok(apply_batch(conn, bench, plan, self.plan_batch_max())?)
             })?;
             if let Some(applied) = applied {
                 return Ok(applied);
@@ -226,7 +230,7 @@ enum Walked {
     All(Vec<Window>),
 }
 
-fn walk(conn: &mut Conn, bench: &Bench, plan: &Plan, edits: &Edits) -> Result<Walked> {
+fn walk(conn: &mut Conn, bench: &Bench, plan: &Plan, edits: &Edits, limit: i64) -> Result<Walked> {
     let proposed = edits.proposed(bench);
     let scopes = concerned(bench, &proposed);
     let scope = usize::try_from(plan.scope).unwrap_or(usize::MAX);
@@ -234,7 +238,7 @@ fn walk(conn: &mut Conn, bench: &Bench, plan: &Plan, edits: &Edits) -> Result<Wa
         return Ok(Walked::All(windows(conn, bench, &proposed, edits)?));
     }
     let reached = PurchaseId(plan.reached.clone());
-    let place = Place { scopes: &scopes, scope, reached: &reached, limit: PAGE_PURCHASES };
+    let place = Place { scopes: &scopes, scope, reached: &reached, limit };
     Ok(place.page(conn, bench, &proposed)?.map_or(Walked::Scope, Walked::Page))
 }
 
@@ -270,19 +274,30 @@ fn windows(
 
 /// Looks once more, under the site's lock, at some of those who were touched since the plan looked at
 /// them; answers whether these were all.
-fn look_again(conn: &mut Conn, bench: &Bench, plan: &mut Plan, edits: &Edits) -> Result<bool> {
-    let touched = plans::touched(conn, plan, TOUCHED_MAX)?;
+fn look_again(
+    conn: &mut Conn,
+    bench: &Bench,
+    plan: &mut Plan,
+    edits: &Edits,
+    limit: i64,
+) -> Result<bool> {
+    let touched = plans::touched(conn, plan, limit)?;
     let steps = preview::steps_of(conn, bench, &edits.proposed(bench), &touched)?;
     plans::say(conn, plan, &touched, &rows(steps))?;
     plans::untouch(conn, plan, &touched)?;
-    Ok(is_all(&touched))
+    Ok(is_all(&touched, limit))
 }
 
 /// Looks, under the site's lock, at some of those who were touched since the plan was ready, and applies it
 /// where these were all and nobody loses what it does not name; `None` where there are more.
-fn apply_batch(conn: &mut Conn, bench: &mut Bench, plan: Plan) -> Result<Option<Applied>> {
+fn apply_batch(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    plan: Plan,
+    limit: i64,
+) -> Result<Option<Applied>> {
     let edits = edits_of(&plan)?;
-    let touched = plans::touched(conn, &plan, TOUCHED_MAX)?;
+    let touched = plans::touched(conn, &plan, limit)?;
     let lost = unnamed_losses(conn, bench, &plan, &edits, &touched)?;
     if !lost.is_empty() {
         let plan = plans::end(conn, plan, State::Stale, &lost, bench.at)?;
@@ -290,7 +305,7 @@ fn apply_batch(conn: &mut Conn, bench: &mut Bench, plan: Plan) -> Result<Option<
         return Ok(Some(Applied::Refused(plan)));
     }
     plans::untouch(conn, &plan, &touched)?;
-    if !is_all(&touched) {
+    if !is_all(&touched, limit) {
         return Ok(None);
     }
     let plan = plans::end(conn, plan, State::Applied, &[], bench.at)?;
@@ -299,8 +314,8 @@ fn apply_batch(conn: &mut Conn, bench: &mut Bench, plan: Plan) -> Result<Option<
     Ok(Some(Applied::Done(plan, recomputes)))
 }
 
-fn is_all(touched: &[String]) -> bool {
-    i64::try_from(touched.len()).unwrap_or(i64::MAX) < TOUCHED_MAX
+fn is_all(touched: &[String], limit: i64) -> bool {
+    i64::try_from(touched.len()).unwrap_or(i64::MAX) < limit
 }
 
 /// Which of some members would now lose a level that the plan does not name.

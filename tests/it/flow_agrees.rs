@@ -65,7 +65,7 @@ pub fn tell(app: &TestApp, seed: u64) {
 }
 
 /// A site with the story's zone, policy, levels and ignored products.
-fn open_site(app: &TestApp, story: &Story, site: &str) {
+pub fn open_site(app: &TestApp, story: &Story, site: &str) {
     let made =
         app.post("/api/v1/sites", &json!({"id": site, "kartra_time_zone": story.time_zone.name()}));
     assert_eq!(made.status, 201, "{made:?}");
@@ -78,7 +78,7 @@ fn open_site(app: &TestApp, story: &Story, site: &str) {
     }
 }
 
-fn map(app: &TestApp, site: &str, mapping: &MappingSpec) {
+pub fn map(app: &TestApp, site: &str, mapping: &MappingSpec) {
     let body = json!({
         "product_id": mapping.product_id, "price_point": mapping.price_point, "level": mapping.level,
         "enabled": mapping.enabled, "purchased_from": mapping.purchased_from,

@@ -24,6 +24,7 @@ mod metrics;
 mod migrations;
 mod model;
 mod orders;
+mod plans_agree;
 mod replicas;
 #[path = "../shared/mod.rs"]
 mod shared;
