@@ -25,6 +25,7 @@ mod migrations;
 mod model;
 mod orders;
 mod plans_agree;
+mod plans_survive;
 mod replicas;
 #[path = "../shared/mod.rs"]
 mod shared;
