@@ -6,13 +6,14 @@ pub use http::resource;
 
 use crate::api::stream;
 use crate::clock::Clock;
+use crate::core::grant::Core;
 use crate::first_start;
 use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::secrets::{self, Sealer};
-use crate::settings::Settings;
+use crate::settings::{Settings, Upgrades};
 use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::web::auth::{Remembered, remembered};
@@ -188,13 +189,16 @@ pub struct Options {
     /// How long until a stream looks by itself; `None` for the usual. A test that says for ever sees
     /// what a stream is told.
     pub stream_looks_every: Option<Duration>,
+    /// Another version of the core; `None` for the one that this program is. A test rehearses an upgrade
+    /// with one that answers differently. No setting leads here.
+    pub core: Option<Core>,
     /// Whether webhooks are answered without being stored: a benchmark measures what is left. No
     /// setting leads here.
     pub discard_webhooks: bool,
 }
 
 /// Opens the store, brings it up to date, and puts a flow on it.
-pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
+pub fn open(settings: &Settings, clock: Clock, core: Core) -> anyhow::Result<Arc<Flow>> {
     let sealer = first_start::sealer(settings)?;
     let url = settings.database.url.expose_secret();
     let store = Store::open(url, settings.database.connections_max)?
@@ -209,13 +213,15 @@ pub fn open(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Flow>> {
         poll_ms: settings.flow.poll_ms,
         bodies_kept_days: Some(settings.webhooks.bodies_kept_days).filter(|days| *days > 0),
         feed_kept_days: Some(settings.feed.kept_days).filter(|days| *days > 0),
+        apply_upgrades: settings.flow.upgrades == Upgrades::Apply,
     };
-    Ok(Arc::new(Flow::new(store, clock, sealer, Metrics::new()?, limits)))
+    Ok(Arc::new(Flow::new(store, clock, sealer, Metrics::new()?, limits, core)))
 }
 
 /// Starts everything; answers when it listens.
 pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> {
-    let flow = open(settings, options.clock.clone())?;
+    let core = options.core.unwrap_or(Core::CURRENT);
+    let flow = open(settings, options.clock.clone(), core)?;
     // Before anything is made that is shown only once: a first start often meets a port in use.
     let listener = listen(settings.server.bind, "server.bind")?;
     let address = listener.local_addr()?;

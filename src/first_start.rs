@@ -2,6 +2,7 @@
 //! webhook URL, and one admin key.
 
 use crate::core::Instant;
+use crate::core::grant::Core;
 use crate::core::policy::Policy;
 use crate::core::scope::Scope;
 use crate::flow::Flow;
@@ -95,6 +96,7 @@ pub fn new_site(id: &str, name: &str, at: Instant) -> Site {
         rules_version: 1,
         feed_position: 0,
         plans_open: 0,
+        core_version: Core::CURRENT.version,
         created_at: at,
     }
 }

@@ -143,6 +143,15 @@ pub struct Intake {
     pub body_seconds_max: u64,
 }
 
+/// What becomes of a plan that shows what a new version of this program would do to members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrades {
+    /// It waits for an operator, unless nobody's access would move.
+    Ask,
+    /// It is applied as soon as it is ready.
+    Apply,
+}
+
 /// Limits of the way from the commit to access and pushes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,6 +168,9 @@ pub struct Flow {
     pub poll_ms: u64,
     /// Members that a write of the API recomputes before it answers.
     pub inline_members_max: u32,
+    /// What becomes of a plan that shows what a new version of this program would do.
+    #[serde(deserialize_with = "values::upgrades")]
+    pub upgrades: Upgrades,
 }
 
 /// What was received.

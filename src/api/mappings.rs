@@ -65,7 +65,7 @@ pub async fn create(
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/mappings");
     let made = app.blocking(move |app| {
-        let mapping = body.0.new()?;
+        let mapping = body.0.into_mapping()?;
         let asked = app.change(&site, |conn, bench| {
             check(conn, bench, &mapping)?;
             let edits = Edits { new: vec![mapping.clone()], ..Edits::default() };
@@ -87,7 +87,7 @@ pub async fn create(
 
 impl Create {
     /// The mapping that it asks for.
-    pub(super) fn new(self) -> Result<Mapping, Problem> {
+    pub(super) fn into_mapping(self) -> Result<Mapping, Problem> {
         Ok(Mapping {
             id: crate::ids::new(),
             version: 1,

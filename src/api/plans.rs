@@ -10,7 +10,7 @@ use super::recomputes::{is_finished, work_all};
 use crate::app::App;
 use crate::flow::plans::{self as flow, Applied};
 use crate::store::conn::Conn;
-use crate::store::plans::{self, Plan, State, Step, What};
+use crate::store::plans::{self, Kind, Plan, State, Step, What};
 use crate::web::answer;
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{Json, Listing, Nothing, PAGE_ITEMS_MAX, Page, Query};
@@ -179,7 +179,10 @@ fn refusal(plan: &Plan) -> Problem {
             Problem::conflict("The plan has been applied already. Nothing is applied twice.")
         }
         State::Ready | State::Stale => {
-            let again = "Make the plan again, look at what it does now, and apply that one.";
+            let again = match plan.kind {
+                Kind::Edit => "Make the plan again, look at what it does now, and apply that one.",
+                Kind::Upgrade => "Look at what the plan names now, then apply it.",
+            };
             let members = plan.moved.iter().any(|moved| moved.what == "member");
             let why = if members {
                 "Members whom the plan does not name would lose a level now."

@@ -13,6 +13,7 @@ mod simulate;
 
 use crate::app;
 use crate::clock::Clock;
+use crate::core::grant::Core;
 use crate::flow::Flow;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -95,5 +96,5 @@ fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 
 /// The flow over the configured database, whether the daemon runs or not.
 fn open(settings: &Settings) -> anyhow::Result<Arc<Flow>> {
-    app::open(settings, Clock::system())
+    app::open(settings, Clock::system(), Core::CURRENT)
 }

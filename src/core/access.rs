@@ -6,7 +6,7 @@
 
 use super::Instant;
 use super::event::{Event, EventId, Kind, LeadKey};
-use super::grant::{Folded, Grant, Reason, Rules, Verdict, judge};
+use super::grant::{Folded, Grant, Reason, Rules, Verdict};
 use super::link::{Link, Outline, PurchaseId, join, link};
 use super::member::{Override, OverrideKind, current_email};
 use super::purchase::{EventRef, Purchase, Status};
@@ -300,7 +300,7 @@ impl Picture {
         let (purchases, belongs) = purchases(&money);
         let belongs = money.into_iter().map(|event| event.id).zip(belongs);
         let belongs = belongs.filter_map(|(event, purchase)| Some((event, purchase?))).collect();
-        let folded = purchases.values().filter_map(|purchase| judge(purchase, rules));
+        let folded = purchases.values().filter_map(|purchase| rules.judge(purchase));
         Self {
             leads: emails(&seen),
             outlines: purchases.iter().map(|(id, p)| (id.clone(), p.outline())).collect(),

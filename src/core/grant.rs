@@ -169,6 +169,34 @@ pub struct Rules<'a> {
     pub site_policy: &'a Policy,
     /// The products that the operator ignores.
     pub ignored: &'a BTreeSet<String>,
+    /// The core that judges by them.
+    pub core: Core,
+}
+
+impl Rules<'_> {
+    /// What a purchase gives by them.
+    #[must_use]
+    pub fn judge(self, purchase: &Purchase) -> Option<Folded> {
+        (self.core.judge)(purchase, self)
+    }
+}
+
+/// A version of the core: what decides, and by which number the record of a site says that it did.
+#[derive(Debug, Clone, Copy)]
+pub struct Core {
+    /// Grows with every change of [`crate::core`] after which the same events could give other access: it has
+    /// the sites that an older version worked on planned before anybody's access moves.
+    pub version: i64,
+    /// How a purchase is judged.
+    pub judge: Judge,
+}
+
+/// How a purchase is judged by the rules.
+pub type Judge = fn(&Purchase, Rules<'_>) -> Option<Folded>;
+
+impl Core {
+    /// The version that this program is.
+    pub const CURRENT: Self = Self { version: 1, judge };
 }
 
 /// What a purchase gives, by the rules.

@@ -143,8 +143,7 @@ impl Edits {
 pub fn rules_moved(conn: &mut Conn, bench: &mut Bench, moved: &[Moved]) -> Result<()> {
     bench.site.rules_version += 1;
     if bench.site.plans_open > 0 && !moved.is_empty() {
-        plans::end_open(conn, &bench.site.id, moved, bench.at)?;
-        bench.site.plans_open = 0;
+        bench.site.plans_open = plans::end_open(conn, &bench.site.id, moved, bench.at)?;
     }
     sites::update(conn, &bench.site)
 }

@@ -3,7 +3,7 @@
 use super::link::{Linked, assign, relink, touch};
 use super::settle::{Bench, Cause, Merged, Touched, status_of};
 use crate::core::event::{Event, EventId, Kind, LeadKey};
-use crate::core::grant::{Folded, judge};
+use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, is_loose, join};
 use crate::core::purchase::Purchase;
 use crate::store::conn::Conn;
@@ -271,7 +271,7 @@ impl Relisted {
 
 fn fold_one(bench: &Bench, id: &PurchaseId, events: &[Event]) -> Option<StoredPurchase> {
     let purchase = Purchase::fold(id.clone(), &events.iter().collect::<Vec<_>>())?;
-    let folded = judge(&purchase, bench.rules())?;
+    let folded = bench.rules().judge(&purchase)?;
     let standing = standing(bench, &folded);
     Some(StoredPurchase { outline: purchase.outline(), folded, standing })
 }

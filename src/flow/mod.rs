@@ -33,12 +33,14 @@ mod timers;
 mod told;
 mod turn;
 mod turns;
+mod upgrade;
 
 pub use listener::Moved;
 pub(crate) use record::Dossier;
 
 use crate::clock::Clock;
 use crate::core::Instant;
+use crate::core::grant::Core;
 use crate::core::stretch::earlier;
 use crate::metrics::Metrics;
 use crate::secrets::Sealer;
@@ -51,6 +53,7 @@ use queues::Queues;
 use settle::{Bench, Cause, RuleBook, Touched};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tidy::Tidied;
@@ -80,6 +83,8 @@ pub struct Limits {
     pub bodies_kept_days: Option<u32>,
     /// How many days a change is kept in the feed; `None` for ever.
     pub feed_kept_days: Option<u32>,
+    /// Whether what a new version of the core would do is done without asking.
+    pub apply_upgrades: bool,
 }
 
 /// What keeps work on a site from being done.
@@ -104,6 +109,9 @@ pub struct Flow {
     sealer: Sealer,
     metrics: Metrics,
     limits: Limits,
+    core: Core,
+    /// Whether the sites that an older core worked on have been taken over.
+    taken_over: AtomicBool,
     /// The rules of each site, as of a version that every batch checks.
     books: Mutex<HashMap<String, (Edition, Arc<RuleBook>)>>,
     turns: Turns,
@@ -128,6 +136,7 @@ impl Flow {
         sealer: Sealer,
         metrics: Metrics,
         limits: Limits,
+        core: Core,
     ) -> Self {
         Self {
             store,
@@ -135,6 +144,8 @@ impl Flow {
             sealer,
             metrics,
             limits,
+            core,
+            taken_over: AtomicBool::new(false),
             books: Mutex::default(),
             turns: Turns::default(),
             asides: Asides::default(),
@@ -183,7 +194,7 @@ impl Flow {
     /// When the next end of any enabled site is to be fired, or to be tried again.
     fn next_end(&self, conn: &mut Conn, now: Instant) -> Result<Option<Instant>> {
         let mut next = None;
-        for site_id in sites::enabled(conn)? {
+        for site_id in sites::enabled(conn, self.core.version)? {
             let passed = self.asides.members(&site_id, now);
             let end = timers::next(conn, &site_id, &passed)?;
             next = earlier(next, self.asides.look_at(&site_id, end, now));
@@ -236,7 +247,8 @@ impl Flow {
         self.at_bench(site_id, busy, |site| site.enabled, work)
     }
 
-    /// Sets up a site under its lock and works on it, if it is to be had and `fits`. Once that is
+    /// Sets up a site under its lock and works on it, if it is to be had and `fits`; one that a newer core works
+    /// on is not to be had any more. Once that is
     /// committed, the readers of its feed are told, and the other processes what has moved.
     fn at_bench<T, E: From<StoreError>>(
         &self,
@@ -252,7 +264,12 @@ impl Flow {
         };
         let mut moved = false;
         let done = self.store.write(|conn| match self.bench(conn, site_id, Some(busy))? {
+            Some(bench) if bench.site.core_version > self.core.version => match busy {
+                Busy::Wait => Err(StoreError::Overtaken.into()),
+                Busy::Skip => Ok(None),
+            },
             Some(mut bench) if fits(&bench.site) => {
+                upgrade::take_over(conn, &mut bench)?;
                 let position = bench.site.feed_position;
                 let done = work(conn, &mut bench)?;
                 moved = bench.site.feed_position != position;
@@ -306,7 +323,7 @@ impl Flow {
             return Ok(None);
         };
         let book = self.book(conn, &site)?;
-        Ok(Some(Bench::new(site, book, self.clock.now())))
+        Ok(Some(Bench::new(site, book, self.core, self.clock.now())))
     }
 
     /// The rules of a site: from the cache, where its version is still the site's.

@@ -8,7 +8,7 @@ use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::link::{PurchaseId, Tie, ties};
 use crate::store::conn::Conn;
 use crate::store::events::{self, Stored};
-use crate::store::{Result, StoreError, members, overrides};
+use crate::store::{Result, StoreError, members, observations, overrides};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the member with an address held at an instant, by all that is known now.
@@ -25,6 +25,31 @@ pub fn answers_at(
     emails: &[String],
     at: Instant,
 ) -> Result<(Vec<Answer>, usize)> {
+    answers_by(conn, bench, emails, at, |_, events| Ok(events))
+}
+
+/// What the members with some addresses hold now, worked out anew from the observations.
+pub(super) fn answers_anew(
+    conn: &mut Conn,
+    bench: &Bench,
+    emails: &[String],
+) -> Result<Vec<Answer>> {
+    let merged_anew = |conn: &mut Conn, events: Vec<Event>| {
+        let ids: Vec<EventId> = events.iter().map(|event| event.id.clone()).collect();
+        let witnesses = observations::witnesses(conn, &bench.site.id, &ids)?;
+        let merge = |(id, told_by)| Event::merge(id, told_by, bench.site.kartra_time_zone);
+        Ok(witnesses.into_iter().filter_map(merge).collect())
+    };
+    Ok(answers_by(conn, bench, emails, bench.at, merged_anew)?.0)
+}
+
+fn answers_by(
+    conn: &mut Conn,
+    bench: &Bench,
+    emails: &[String],
+    at: Instant,
+    read: impl FnOnce(&mut Conn, Vec<Event>) -> Result<Vec<Event>>,
+) -> Result<(Vec<Answer>, usize)> {
     let site_id = &bench.site.id;
     let mut leads = events::leads_with_emails(conn, site_id, emails)?;
     leads.extend(members::leads_of(conn, site_id, emails)?.into_iter().map(|(lead, _)| lead));
@@ -32,6 +57,7 @@ pub fn answers_at(
         leads.extend(o.leads);
     }
     let (events, leads) = neighbourhood(conn, site_id, leads)?;
+    let events = read(conn, events)?;
     let picture = Picture::draw(&events, bench.rules(), at);
     let leads: Vec<LeadKey> = leads.into_iter().collect();
     let overrides = overrides::concerning(conn, site_id, emails, &leads)?;

@@ -9,7 +9,7 @@ use super::{Flow, FlowError};
 use crate::core::Instant;
 use crate::core::access::Held;
 use crate::core::event::Event;
-use crate::core::grant::{Folded, Rules, judge};
+use crate::core::grant::{Core, Folded, Rules};
 use crate::core::link::PurchaseId;
 use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
@@ -29,8 +29,9 @@ pub struct Proposed {
 
 impl Proposed {
     /// The rules that purchases would be judged by.
-    fn rules(&self) -> Rules<'_> {
+    fn rules(&self, core: Core) -> Rules<'_> {
         Rules {
+            core,
             mappings: &self.book.mappings,
             site_policy: &self.policy,
             ignored: &self.book.ignored,
@@ -49,6 +50,15 @@ pub struct Step {
     pub before: Option<Held>,
     /// How it would be held; `None` where it would not.
     pub after: Option<Held>,
+}
+
+impl Step {
+    /// Whether the level is gained, lost, or kept with another end.
+    pub(super) fn moves(&self) -> bool {
+        let [before, after] =
+            [&self.before, &self.after].map(|held| held.as_ref().map(|h| h.until));
+        before != after
+    }
 }
 
 /// How far a preview has come.
@@ -85,7 +95,7 @@ pub fn preview(
                 Ok::<_, FlowError>(place.page(conn, bench, proposed)?)
             })?;
             let Some(page) = page else { break };
-            progress.done += page.members;
+            progress.done += i64::try_from(page.members.len()).unwrap_or(i64::MAX);
             reached = page.reached;
             each(page.steps, progress);
         }
@@ -132,8 +142,8 @@ pub(super) struct Place<'a> {
 pub(super) struct Page {
     /// What would happen to its members.
     pub steps: Vec<Step>,
-    /// How many members it was about.
-    pub members: i64,
+    /// Whom it was about.
+    pub members: Vec<String>,
     /// The last purchase that was looked at.
     pub reached: PurchaseId,
 }
@@ -159,10 +169,9 @@ impl Place<'_> {
         let emails: Vec<String> = emails.into_iter().collect();
         let mut steps = Vec::new();
         let compared = Compared::load(conn, bench, proposed, &emails)?;
-        let having_their_turn = emails.iter().filter(|email| self.is_turn_of(email, &compared));
-        let members: Vec<&String> = having_their_turn.collect();
+        let having_their_turn = emails.into_iter().filter(|e| self.is_turn_of(e, &compared));
+        let members: Vec<String> = having_their_turn.collect();
         members.iter().for_each(|email| steps.extend(compared.steps_of(email, bench.at)));
-        let members = i64::try_from(members.len()).unwrap_or(i64::MAX);
         Ok(Some(Page { steps, members, reached }))
     }
 
@@ -208,7 +217,7 @@ impl Compared {
         emails: &[String],
     ) -> Result<Self> {
         let before = Dossier::load(conn, &bench.site.id, emails)?;
-        let judged = Judged::anew(conn, &bench.site.id, &before, proposed.rules())?;
+        let judged = Judged::anew(conn, &bench.site.id, &before, proposed.rules(bench.core))?;
         let after = before.with_purchases(judged.purchases);
         Ok(Self { before, after, products: judged.products })
     }
@@ -223,12 +232,10 @@ impl Compared {
         let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
         let step = |level: String| {
             let (before, after) = (old.remove(&level), new.remove(&level));
-            let ends = [&before, &after].map(|held| held.as_ref().map(|held| held.until));
-            let [old_end, new_end] = ends;
-            let email = email.to_owned();
-            (old_end != new_end).then_some(Step { email, level, before, after })
+            Step { email: email.to_owned(), level, before, after }
         };
-        levels.into_iter().filter_map(step).collect()
+        let steps: Vec<Step> = levels.into_iter().map(step).collect();
+        steps.into_iter().filter(Step::moves).collect()
     }
 }
 
@@ -255,7 +262,7 @@ impl Judged {
             let Some(purchase) = Purchase::fold(id.clone(), &events) else { continue };
             let terms = purchase.outline().terms;
             judged.products.insert(id, terms.into_iter().map(|term| term.product_id).collect());
-            judged.purchases.extend(judge(&purchase, rules));
+            judged.purchases.extend(rules.judge(&purchase));
         }
         Ok(judged)
     }

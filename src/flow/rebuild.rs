@@ -95,18 +95,29 @@ fn run(
     pass: Pass,
     after: &str,
 ) -> Result<Option<(usize, String)>> {
+    if pass != Pass::Webhooks {
+        return again(conn, bench, pass, after, &Cause::new("settings", "rebuild"));
+    }
+    let mut batch = bounded_after(conn, &bench.site.id, after)?;
+    let (count, last) = (batch.len(), batch.last().map(|webhook| webhook.id.clone()));
+    // What waits is the loop's; what is no observation stays what it is.
+    batch.retain(|webhook| webhook.event_id.is_some());
+    apply(conn, &flow.sealer, bench, &batch, Reread::All)?;
+    Ok(last.map(|last| (count, last)))
+}
+
+/// One batch of a pass that reads no webhook.
+pub(super) fn again(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    pass: Pass,
+    after: &str,
+    cause: &Cause,
+) -> Result<Option<(usize, String)>> {
     let site_id = bench.site.id.clone();
-    let cause = Cause::new("settings", "rebuild");
     let mut touched = Touched::default();
     let (count, last) = match pass {
-        Pass::Webhooks => {
-            let mut batch = bounded_after(conn, &site_id, after)?;
-            let (count, last) = (batch.len(), batch.last().map(|webhook| webhook.id.clone()));
-            // What waits is the loop's; what is no observation stays what it is.
-            batch.retain(|webhook| webhook.event_id.is_some());
-            apply(conn, &flow.sealer, bench, &batch, Reread::All)?;
-            return Ok(last.map(|last| (count, last)));
-        }
+        Pass::Webhooks => return Ok(None),
         Pass::Events => {
             let ids = events::ids_after(conn, &site_id, after, BATCH_ROWS_MAX)?;
             let last = ids.last().map(|id| id.0.clone());
@@ -139,7 +150,7 @@ fn run(
             (count, last)
         }
         Pass::Members => {
-            let last = touch_members(conn, &site_id, after, BATCH_ROWS_MAX, &mut touched, &cause)?;
+            let last = touch_members(conn, &site_id, after, BATCH_ROWS_MAX, &mut touched, cause)?;
             (touched.members.len(), last)
         }
     };

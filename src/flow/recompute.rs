@@ -2,6 +2,7 @@
 //! purchases concerned are computed again, wherever the last batch got to.
 
 use super::settle::{Bench, Cause, Touched, settle};
+use super::upgrade;
 use crate::core::event::EventId;
 use crate::store::conn::Conn;
 use crate::store::recomputes::{self, Recompute};
@@ -48,6 +49,9 @@ pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<Op
     };
     let cause = Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone())
         .seen_in(recompute.plan_id.as_deref());
+    if cause.kind == upgrade::CAUSE {
+        return upgrade::batch(conn, bench, &recompute, &cause).map(Some);
+    }
     let mut touched = Touched::default();
     let mut reached = None;
     let mut count = 0i64;
@@ -98,7 +102,10 @@ fn touch_all_purchases(
 
 /// The causes that recomputes are stored with, as the words that changes name.
 fn known_kind(stored: &str) -> &'static str {
-    ["mapping", "settings"].into_iter().find(|kind| *kind == stored).unwrap_or("settings")
+    ["mapping", "settings", upgrade::CAUSE]
+        .into_iter()
+        .find(|kind| *kind == stored)
+        .unwrap_or("settings")
 }
 
 /// Touches a batch of everything that is recorded of a site: one pass of a rebuild.

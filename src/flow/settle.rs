@@ -9,7 +9,7 @@ use super::record::record_members;
 use super::told::Told;
 use crate::core::Instant;
 use crate::core::event::{Event, EventId, LeadKey};
-use crate::core::grant::Rules;
+use crate::core::grant::{Core, Rules};
 use crate::core::link::PurchaseId;
 use crate::core::mapping::Mapping;
 use crate::store::conn::Conn;
@@ -78,6 +78,8 @@ pub struct Bench {
     pub site: Site,
     /// Its rules, as they were read under the lock.
     pub book: Arc<RuleBook>,
+    /// The core that judges.
+    pub core: Core,
     /// The instant at which everything is answered.
     pub at: Instant,
     /// When the bench was set up: the instant at which everything is recorded.
@@ -88,8 +90,8 @@ pub struct Bench {
 
 impl Bench {
     /// A site that has been read just now.
-    pub(super) fn new(site: Site, book: Arc<RuleBook>, at: Instant) -> Self {
-        Self { site, book, at, now: at, work_made: Cell::default() }
+    pub(super) fn new(site: Site, book: Arc<RuleBook>, core: Core, at: Instant) -> Self {
+        Self { site, book, core, at, now: at, work_made: Cell::default() }
     }
 
     /// The instant at which everything is recorded, whichever it is answered at.
@@ -114,6 +116,7 @@ impl Bench {
             mappings: &self.book.mappings,
             site_policy: &self.site.policy,
             ignored: &self.book.ignored,
+            core: self.core,
         }
     }
 }

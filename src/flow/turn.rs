@@ -26,7 +26,7 @@ impl Flow {
     pub fn turn(&self, busy: Busy) -> Result<bool> {
         let now = self.clock.now();
         let (mut worked, mut failed) = (false, None);
-        let due = self.store.read(|conn| sites::with_work(conn, now))?;
+        let due = self.store.read(|conn| sites::with_work(conn, now, self.core.version))?;
         for site_id in self.turns.in_order(due) {
             let Some(_turn) = self.turns.take(&site_id) else { continue };
             match self.turn_of(&site_id, busy) {

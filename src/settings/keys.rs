@@ -47,6 +47,7 @@ pub(super) const KEYS: &[Key] = &[
     key("flow.batch_purchases_max", Kind::Whole(1)),
     key("flow.poll_ms", Kind::Whole(1)),
     key("flow.inline_members_max", Kind::Whole(1)),
+    key("flow.upgrades", Kind::Text),
     key("webhooks.bodies_kept_days", Kind::Whole(0)),
     key("feed.kept_days", Kind::Whole(0)),
     key("feed.heartbeat_seconds", Kind::Whole(1)),

@@ -70,6 +70,7 @@ fn every_listed_key_reaches_a_field() {
             "server.public_url" => "http://h",
             "log.level" => "warn",
             "log.format" => "json",
+            "flow.upgrades" => "apply",
             "database.url" => "sqlite://x",
             _ => match key.kind {
                 keys::Kind::Whole(_) => "7",

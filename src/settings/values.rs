@@ -8,7 +8,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{LogFormat, LogLevel};
+use super::{LogFormat, LogLevel, Upgrades};
 
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(|_| {
@@ -84,5 +84,13 @@ pub(super) fn log_format<'de, D: Deserializer<'de>>(
         "pretty" => Ok(Some(LogFormat::Pretty)),
         "json" => Ok(Some(LogFormat::Json)),
         _ => Err(D::Error::custom("pretty or json is expected")),
+    }
+}
+
+pub(super) fn upgrades<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Upgrades, D::Error> {
+    match &*String::deserialize(deserializer)? {
+        "ask" => Ok(Upgrades::Ask),
+        "apply" => Ok(Upgrades::Apply),
+        _ => Err(D::Error::custom("ask or apply is expected")),
     }
 }

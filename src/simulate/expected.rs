@@ -150,6 +150,7 @@ impl Told<'_> {
             mappings: &rules.mappings,
             site_policy: &rules.policy,
             ignored: &ignored,
+            core: grant::Core::CURRENT,
         };
         let picture = Picture::draw(&events, by, at);
         let access = |email: String| {

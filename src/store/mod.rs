@@ -56,6 +56,9 @@ pub enum StoreError {
     /// The database refused a statement.
     #[error("the database refused: {0}")]
     Database(#[from] diesel::result::Error),
+    /// A newer version of this program works on the site.
+    #[error("a newer version of Latchkey has taken over this site; this one only reads it")]
+    Overtaken,
     /// A row holds what this program never writes.
     #[error("the database holds something unreadable: {0}")]
     Corrupt(String),

@@ -18,6 +18,28 @@ use serde::{Deserialize, Serialize};
 /// Rows of plans that have ended which are removed at once.
 const BATCH_ROWS_MAX: i64 = 1_000;
 
+/// What a plan is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PlanKind")]
+pub enum Kind {
+    /// Other rules.
+    Edit,
+    /// A new version of the core, which answers differently.
+    Upgrade,
+}
+
+impl Kind {
+    /// The word for it in the API and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Upgrade => "upgrade",
+        }
+    }
+}
+
 /// Where a plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -156,9 +178,11 @@ pub struct Plan {
     pub site_id: String,
     /// Opaque id.
     pub id: String,
+    /// What it is about.
+    pub kind: Kind,
     /// Where it stands.
     pub state: State,
-    /// What it would write, as JSON.
+    /// What it would write, as JSON; of an upgrade, nothing.
     pub edits: String,
     /// Which of the scopes it is at.
     pub scope: i32,
@@ -182,11 +206,21 @@ pub struct Plan {
     pub ended_at: Option<Instant>,
 }
 
+impl Plan {
+    /// The same plan, about to look at everybody again. What it has said of them stands until then.
+    #[must_use]
+    pub fn begun_anew(self) -> Self {
+        let state = State::Computing;
+        Self { state, scope: 0, reached: String::new(), done: 0, ready_at: None, ..self }
+    }
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = plans, treat_none_as_null = true)]
 struct Row {
     site_id: String,
     id: String,
+    kind: String,
     state: String,
     edits: String,
     scope: i32,
@@ -209,6 +243,7 @@ impl Row {
         Ok(Self {
             site_id: plan.site_id.clone(),
             id: plan.id.clone(),
+            kind: plan.kind.as_str().to_owned(),
             state: plan.state.as_str().to_owned(),
             edits: plan.edits.clone(),
             scope: plan.scope,
@@ -231,6 +266,7 @@ impl Row {
         let moved = self.moved.map(|moved| from_json("what has moved", &moved)).transpose()?;
         Ok(Plan {
             state: state.ok_or_else(|| StoreError::Corrupt(format!("state {}", self.state)))?,
+            kind: if self.kind == Kind::Upgrade.as_str() { Kind::Upgrade } else { Kind::Edit },
             windows: from_json("a plan's windows", &self.windows)?,
             moved: moved.unwrap_or_default(),
             counts: Counts { gains: self.gains, losses: self.losses, moves: self.moves },
@@ -302,6 +338,8 @@ pub struct Dated {
     pub site_id: String,
     /// The plan.
     pub id: String,
+    /// What it is about: `edit` or `upgrade`.
+    pub kind: String,
     /// When it was made.
     pub created_at: NaiveDateTime,
     /// When it ended; `None` while it is open.
@@ -310,17 +348,20 @@ pub struct Dated {
 
 /// Every plan of every site, oldest first.
 pub fn all(conn: &mut Conn) -> Result<Vec<Dated>> {
-    let columns = (plans::site_id, plans::id, plans::created_at, plans::ended_at);
+    let columns = (plans::site_id, plans::id, plans::kind, plans::created_at, plans::ended_at);
     Ok(plans::table.order((plans::site_id, plans::id)).select(columns).load(conn)?)
 }
 
-/// Lets every open plan of a site be stale from now on.
-pub fn end_open(conn: &mut Conn, site_id: &str, moved: &[Moved], at: Instant) -> Result<()> {
+/// Lets every open plan of a site be stale from now on; what an upgrade would do is computed anew. Answers
+/// how many are open then.
+pub fn end_open(conn: &mut Conn, site_id: &str, moved: &[Moved], at: Instant) -> Result<i64> {
     for plan in open(conn, site_id)? {
-        end(conn, plan, State::Stale, moved, at)?;
+        match plan.kind {
+            Kind::Edit => drop(end(conn, plan, State::Stale, moved, at)?),
+            Kind::Upgrade => update(conn, &plan.begun_anew())?,
+        }
     }
-    count_open(conn, site_id)?;
-    Ok(())
+    count_open(conn, site_id)
 }
 
 /// Ends a plan; [`count_open`] has to follow.

@@ -14,6 +14,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamp>,
         feed_floor -> BigInt,
         plans_open -> BigInt,
+        core_version -> BigInt,
     }
 }
 
@@ -250,6 +251,7 @@ diesel::table! {
     plans (site_id, id) {
         site_id -> Text,
         id -> Text,
+        kind -> Text,
         state -> Text,
         edits -> Text,
         scope -> Integer,

@@ -33,6 +33,8 @@ pub struct Site {
     pub created_at: Instant,
     /// How many plans are open: only then is it noted whose access is computed.
     pub plans_open: i64,
+    /// The version of the core that works on it: older ones leave it alone.
+    pub core_version: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -48,6 +50,7 @@ struct Row {
     feed_position: i64,
     created_at: NaiveDateTime,
     plans_open: i64,
+    core_version: i64,
 }
 
 impl TryFrom<Row> for Site {
@@ -67,6 +70,7 @@ impl TryFrom<Row> for Site {
             feed_position: row.feed_position,
             created_at: row.created_at.and_utc(),
             plans_open: row.plans_open,
+            core_version: row.core_version,
         })
     }
 }
@@ -86,6 +90,7 @@ impl TryFrom<&Site> for Row {
             feed_position: site.feed_position,
             created_at: stored(site.created_at),
             plans_open: site.plans_open,
+            core_version: site.core_version,
         })
     }
 }
@@ -142,9 +147,9 @@ pub fn lock(conn: &mut Conn, id: &str, busy: Busy) -> Result<Option<Site>> {
     row.map(Site::try_from).transpose()
 }
 
-/// The ids of the enabled sites that have something due: webhooks, ends, or a recompute. One look
-/// into an index for each site, however much is due.
-pub fn with_work(conn: &mut Conn, now: Instant) -> Result<Vec<String>> {
+/// The ids of the enabled sites that have something due for a version of the core: webhooks, ends, or a
+/// recompute. One look into an index for each site, however much is due.
+pub fn with_work(conn: &mut Conn, now: Instant, core_version: i64) -> Result<Vec<String>> {
     let webhooks = webhooks::table
         .filter(webhooks::site_id.eq(sites::id))
         .filter(webhooks::next_attempt_at.le(stored(now)));
@@ -155,7 +160,8 @@ pub fn with_work(conn: &mut Conn, now: Instant) -> Result<Vec<String>> {
         .filter(recomputes::site_id.eq(sites::id))
         .filter(recomputes::finished_at.is_null());
     let due = exists(webhooks).or(exists(ends)).or(exists(open));
-    let ids = sites::table.filter(sites::enabled.eq(true)).filter(due).select(sites::id);
+    let ours = sites::enabled.eq(true).and(sites::core_version.le(core_version));
+    let ids = sites::table.filter(ours).filter(due).select(sites::id);
     Ok(ids.order(sites::id).load(conn)?)
 }
 
@@ -192,15 +198,21 @@ pub fn ids(conn: &mut Conn) -> Result<Vec<String>> {
     Ok(standing().select(sites::id).order(sites::id).load(conn)?)
 }
 
+/// The ids of the sites that an older core than this works on.
+pub fn of_older_core(conn: &mut Conn, core_version: i64) -> Result<Vec<String>> {
+    let older = standing().filter(sites::core_version.lt(core_version));
+    Ok(older.select(sites::id).order(sites::id).load(conn)?)
+}
+
 /// Whether there is a site, be it one that has been deleted and whose rows are still being removed.
 pub fn was_any(conn: &mut Conn) -> Result<bool> {
     Ok(sites::table.select(sites::id).first::<String>(conn).optional()?.is_some())
 }
 
-/// The ids of all enabled sites.
-pub fn enabled(conn: &mut Conn) -> Result<Vec<String>> {
-    let ids = sites::table.filter(sites::enabled.eq(true)).select(sites::id).order(sites::id);
-    Ok(ids.load(conn)?)
+/// The ids of all enabled sites that no newer core than this works on.
+pub fn enabled(conn: &mut Conn, core_version: i64) -> Result<Vec<String>> {
+    let ours = sites::enabled.eq(true).and(sites::core_version.le(core_version));
+    Ok(sites::table.filter(ours).select(sites::id).order(sites::id).load(conn)?)
 }
 
 /// Gives a site a webhook URL: the token's hash to find it by, the sealed token to show it again.

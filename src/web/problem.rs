@@ -226,6 +226,9 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) | StoreError::Database(_) => Self::unavailable(
                 "The database cannot be reached or refuses. Try again in a moment.",
             ),
+            StoreError::Overtaken => Self::unavailable(
+                "A newer version of Latchkey has taken over this site. Send this to that one, and stop this one.",
+            ),
             StoreError::Url(_)
             | StoreError::UnsoundSqlite(_)
             | StoreError::Migration(_)

@@ -72,6 +72,7 @@ fn site() -> Site {
         rules_version: 1,
         feed_position: 0,
         plans_open: 0,
+        core_version: 1,
         created_at: Clock::system().now(),
     }
 }

@@ -5,7 +5,7 @@ use crate::model::{interesting_instants, random_story};
 use chrono::{DateTime, Utc};
 use latchkey::core::access::Picture;
 use latchkey::core::event::{Event, EventId, LeadKey, Vouched as Rank, Witness};
-use latchkey::core::grant::Rules;
+use latchkey::core::grant::{Core, Rules};
 use latchkey::core::kartra::read;
 use latchkey::core::mapping::Mapping;
 use latchkey::core::member::{Override, OverrideKind};
@@ -118,8 +118,12 @@ impl World {
     }
 
     fn picture(&self, at: DateTime<Utc>) -> Picture {
-        let rules =
-            Rules { mappings: &self.mappings, site_policy: &self.policy, ignored: &self.ignored };
+        let rules = Rules {
+            mappings: &self.mappings,
+            site_policy: &self.policy,
+            ignored: &self.ignored,
+            core: Core::CURRENT,
+        };
         Picture::draw(&self.events, rules, at)
     }
 }

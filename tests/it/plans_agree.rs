@@ -92,7 +92,7 @@ fn tell(app: &TestApp, seed: u64, seen: &mut Seen) {
     }
     let named = site.ready(&plan);
     let before = site.access();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         let applied = site.apply(&plan);
         assert_eq!(applied.status, 200, "seed {seed}: {applied:?}");
         assert_eq!(steps(&before, &site.access()), named, "seed {seed}");

@@ -2,6 +2,8 @@
 CREATE TABLE plans (
     site_id TEXT NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
     id TEXT NOT NULL,
+    -- edit, or upgrade: what a new version of the core would do.
+    kind TEXT NOT NULL,
     -- computing, ready, applied or stale.
     state TEXT NOT NULL,
     -- What it would write, as JSON.
@@ -50,5 +52,7 @@ CREATE TABLE plan_touched (
 
 -- How many plans are open: only then is it noted whose access is computed.
 ALTER TABLE sites ADD COLUMN plans_open BIGINT NOT NULL DEFAULT 0;
+-- The version of the core that works on it.
+ALTER TABLE sites ADD COLUMN core_version BIGINT NOT NULL DEFAULT 1;
 -- The plan that led to it; NULL where nobody saw beforehand what it would do.
 ALTER TABLE recomputes ADD COLUMN plan_id TEXT;

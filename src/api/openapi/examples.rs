@@ -192,7 +192,7 @@ fn planned_change() -> Value {
 
 fn plan() -> Value {
     json!({
-        "id": ID, "state": "ready", "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
+        "id": ID, "kind": "edit", "state": "ready", "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
         "windows": [{
             "mapping": ID, "product_id": "558475", "price_point": null, "level": "gold", "purchased_from": BEGAN,
             "purchased_before": null, "purchases": 12,

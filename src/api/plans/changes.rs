@@ -74,9 +74,9 @@ impl<'a> Rules<'a> {
         conn: &mut Conn,
         written: Option<serde_json::Value>,
     ) -> Result<Faults, Problem> {
-        match read::<mappings::Create>("/mapping", written)
-            .and_then(|asked| asked.new().map_err(|problem| under("/mapping", problem.errors)))
-        {
+        match read::<mappings::Create>("/mapping", written).and_then(|asked| {
+            asked.into_mapping().map_err(|problem| under("/mapping", problem.errors))
+        }) {
             Ok(mapping) => self.put(conn, mapping),
             Err(faults) => Ok(faults),
         }

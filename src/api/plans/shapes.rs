@@ -5,7 +5,7 @@ use crate::api::mappings;
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
 use crate::core::policy::Policy;
-use crate::store::plans::{Moved, Plan, State, Step, What, Window};
+use crate::store::plans::{Kind, Moved, Plan, State, Step, What, Window};
 use crate::web::answer::Resource;
 use crate::web::extract::{KartraId, Object};
 use schemars::JsonSchema;
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub(in crate::api) struct PlanView {
     /// Its id.
     pub id: String,
+    /// What it is about: edits of the rules, or what a new version of the core would do.
+    kind: Kind,
     /// Where it stands.
     state: State,
     /// How many members were looked at.
@@ -48,6 +50,7 @@ impl From<Plan> for PlanView {
     fn from(plan: Plan) -> Self {
         Self {
             id: plan.id,
+            kind: plan.kind,
             state: plan.state,
             done: plan.done,
             total: plan.total,

@@ -5,7 +5,7 @@ use super::{Names, sentences};
 use crate::core::Instant;
 use crate::core::access::{Answer, Known, Picture, answer};
 use crate::core::event::{Event, EventId, Vouched, Witness};
-use crate::core::grant::{Folded, Reason, Rules};
+use crate::core::grant::{Core, Folded, Reason, Rules};
 use crate::core::kartra::read;
 use crate::core::mapping::Mapping;
 use crate::core::member::{Override, OverrideKind};
@@ -129,7 +129,12 @@ impl Story {
         };
         let mappings = [mapping("m1", "1", "gold"), mapping("m2", "2", "silver-2026")];
         let (site_policy, ignored) = (Policy::default(), BTreeSet::new());
-        let rules = Rules { mappings: &mappings, site_policy: &site_policy, ignored: &ignored };
+        let rules = Rules {
+            mappings: &mappings,
+            site_policy: &site_policy,
+            ignored: &ignored,
+            core: Core::CURRENT,
+        };
         if !self.knows_ahead {
             let picture = Picture::draw(&self.events(), rules, self.asked_at);
             return picture.answer(EMAIL, &self.overrides, self.asked_at);

@@ -58,6 +58,9 @@ fn three(app: &TestApp) {
     app.drain();
 }
 
+/// What moves, how, and what the refusal says of it.
+type Moves<'a> = (&'a str, Box<dyn Fn() -> Reply + 'a>, Value);
+
 on_both_databases! {
     fn a_plan_says_who_gains_and_who_loses_and_applying_it_does_just_that_once(app: &TestApp) {
         three(app);
@@ -142,9 +145,8 @@ on_both_databases! {
         app.level("silver");
         let other = mapped(app, &json!({ "product_id": "777", "level": "silver" }));
         let change = json!([{ "op": "create_mapping", "mapping": { "product_id": "501", "level": "gold" } }]);
-        type Move<'a> = (&'a str, Box<dyn Fn() -> Reply + 'a>, Value);
         let at = |what: &str, id: &str| json!([{ "what": what, "id": id, "level": null }]);
-        let moves: [Move<'_>; 5] = [
+        let moves: [Moves<'_>; 5] = [
             ("mapping", Box::new(|| app.patch(&format!("{SITE}/mappings/{other}"), &json!({ "enabled": false }))), at("mapping", &other)),
             ("level", Box::new(|| app.post(&format!("{SITE}/levels"), &json!({ "id": "tin" }))), at("level", "tin")),
             ("policy", Box::new(|| app.patch(SITE, &json!({ "policy": { "on_refund": "keep" } }))), at("settings", "policy")),

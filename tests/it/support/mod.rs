@@ -19,6 +19,7 @@ pub use row::unreadable;
 use chrono::{DateTime, Utc};
 use latchkey::app::{self, App, Options};
 use latchkey::clock::Clock;
+use latchkey::core::grant::Core;
 use latchkey::flow::rebuild;
 use latchkey::settings::Settings;
 use secrecy::ExposeSecret;
@@ -104,22 +105,24 @@ impl TestApp {
 
     /// Starts one with settings of its own, as (key, value).
     pub fn start_with(database: Database, more: &[(&str, &str)]) -> Self {
-        Self::start_as(database, more, None)
+        Self::start_as(database, more, &Options::default())
     }
 
     /// Starts another one on the same database and sealing key, as a process beside it. Its streams
     /// never look by themselves: they only hear. It has to be gone before the first one.
     pub fn beside(&self) -> Self {
-        let directory = self.data.path().display().to_string();
-        let same = [("data_dir", &*directory), ("database.url", &*self.database_url)];
-        Self::start_as(Database::sqlite(), &same, Some(FOR_EVER))
+        self.beside_as(&[], None)
     }
 
-    fn start_as(
-        database: Database,
-        more: &[(&str, &str)],
-        stream_looks_every: Option<Duration>,
-    ) -> Self {
+    /// As [`TestApp::beside`], with settings of its own, and perhaps another version of the core.
+    pub fn beside_as(&self, more: &[(&str, &str)], core: Option<Core>) -> Self {
+        let directory = self.data.path().display().to_string();
+        let same = [("data_dir", &*directory), ("database.url", &*self.database_url)];
+        let options = Options { core, stream_looks_every: Some(FOR_EVER), ..Options::default() };
+        Self::start_as(Database::sqlite(), &[&same, more].concat(), &options)
+    }
+
+    fn start_as(database: Database, more: &[(&str, &str)], options: &Options) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let directory = data.path().display().to_string();
         let url = database.url(data.path());
@@ -137,12 +140,7 @@ impl TestApp {
         let no_file = data.path().join("no-such-file.toml");
         let settings = Settings::load_from(None, &no_file, [], &overrides).expect("settings");
         let clock = Clock::manual(instant(START));
-        let options = Options {
-            clock: clock.clone(),
-            idle_flow: true,
-            stream_looks_every,
-            ..Options::default()
-        };
+        let options = Options { clock: clock.clone(), idle_flow: true, ..options.clone() };
         let database_url = settings.database.url.expose_secret().to_owned();
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,0 +1,122 @@
+//! A new version of the core that answers differently moves nobody's access by itself.
+//!
+//! The record of a site carries the version of the core that works on it. A newer one takes the site over with
+//! its first transaction there, and older processes leave it alone from then on. What the newer one would do to
+//! the members is computed as a plan ([`super::plans`]); it is applied at once where nobody's access would move,
+//! and else waits for an operator. New events are answered by the new core meanwhile, for whom they concern.
+//!
+//! What was read of a webhook stays as it was read: only `latchkey rebuild` reads the bodies anew.
+
+use super::plans;
+use super::preview::Step;
+use super::rebuild::{Pass, again};
+use super::settle::{Bench, Cause};
+use super::{Flow, FlowError, past, recompute};
+use crate::core::access::Held;
+use crate::store::conn::Conn;
+use crate::store::members::{self, Member};
+use crate::store::recomputes::{self, Recompute};
+use crate::store::{Result, StoreError, sites};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+/// What changes name as their cause where an upgrade was applied.
+pub(super) const CAUSE: &str = "upgrade";
+
+/// What has to be done again, in order; what was read of webhooks stays.
+const PASSES: [Pass; 4] = [Pass::Events, Pass::Purchases, Pass::Leads, Pass::Members];
+
+impl Flow {
+    /// Takes over what an older core has worked on, once in the life of a process.
+    pub(super) fn take_over_sites(&self) -> Result<()> {
+        if self.taken_over.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for site_id in self.store.read_one(|conn| sites::of_older_core(conn, self.core.version))? {
+            match self.under_lock(&site_id, |_, _| Ok::<_, FlowError>(())) {
+                Ok(()) | Err(FlowError::NoSite) => {}
+                Err(FlowError::Store(error)) => return Err(error),
+            }
+        }
+        self.taken_over.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Takes a site over from an older core, in the first transaction of a newer one.
+pub(super) fn take_over(conn: &mut Conn, bench: &mut Bench) -> Result<()> {
+    let (before, now) = (bench.site.core_version, bench.core.version);
+    if before >= now {
+        return Ok(());
+    }
+    bench.site.core_version = now;
+    sites::update(conn, &bench.site)?;
+    tracing::warn!(
+        site_id = bench.site.id,
+        before,
+        now,
+        "a new version of the core takes over; a plan says what it would do to the members"
+    );
+    plans::open_upgrade(conn, bench)
+}
+
+/// What the core would do to some members who are recorded otherwise.
+pub(super) fn steps_of(conn: &mut Conn, bench: &Bench, emails: &[String]) -> Result<Vec<Step>> {
+    let site_id = &bench.site.id;
+    let known = members::with_emails(conn, site_id, emails)?;
+    let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
+    let mut recorded = members::recorded(conn, site_id, &ids)?;
+    let emails: Vec<String> = known.iter().map(|member| member.email.clone()).collect();
+    let answers = past::answers_anew(conn, bench, &emails)?;
+    let steps = known.into_iter().zip(answers).flat_map(|(member, answer)| {
+        steps(&member, recorded.remove(&member.id).unwrap_or_default(), answer.levels)
+    });
+    Ok(steps.collect())
+}
+
+fn steps(member: &Member, before: Vec<Held>, after: Vec<Held>) -> Vec<Step> {
+    let by_level = |held: Vec<Held>| -> BTreeMap<String, Held> {
+        held.into_iter().map(|held| (held.level.clone(), held)).collect()
+    };
+    let (mut before, mut after) = (by_level(before), by_level(after));
+    let levels: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
+    let step = |level: String| {
+        let (before, after) = (before.remove(&level), after.remove(&level));
+        Step { email: member.email.clone(), level, before, after }
+    };
+    let steps: Vec<Step> = levels.into_iter().map(step).collect();
+    steps.into_iter().filter(Step::moves).collect()
+}
+
+/// Asks that everything be done again by the new core, as somebody has seen in a plan.
+pub(super) fn ask(conn: &mut Conn, bench: &Bench, plan_id: &str) -> Result<Recompute> {
+    let cause = Cause::new(CAUSE, bench.core.version.to_string()).seen_in(Some(plan_id));
+    let all = recompute::Scope { product_id: None, reread_dates: false };
+    recompute::ask(conn, bench, &all, &cause)
+}
+
+/// Works one batch of that; answers how many rows it held. Where it got to is noted as pass and row.
+pub(super) fn batch(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    recompute: &Recompute,
+    cause: &Cause,
+) -> Result<usize> {
+    let (number, after) = recompute.reached.split_once(' ').unwrap_or(("0", ""));
+    let number: usize = number.parse().map_err(|_| {
+        StoreError::Corrupt(format!("a recompute that has reached {}", recompute.reached))
+    })?;
+    let site_id = bench.site.id.clone();
+    let Some(pass) = PASSES.get(number) else {
+        recomputes::finish(conn, &site_id, &recompute.id, bench.at)?;
+        return Ok(0);
+    };
+    let (count, reached) = match again(conn, bench, *pass, after, cause)? {
+        Some((count, last)) => (count, format!("{number} {last}")),
+        None => (0, format!("{} ", number + 1)),
+    };
+    let members = if *pass == Pass::Members { i64::try_from(count).unwrap_or(0) } else { 0 };
+    let done = (recompute.done + members).min((recompute.members - 1).max(0));
+    recomputes::advance(conn, &site_id, &recompute.id, &reached, done)?;
+    Ok(count)
+}
