@@ -4,9 +4,12 @@ mod http;
 
 pub use http::resource;
 
+use crate::alarms::Alarms;
+use crate::alarms::worker::Worker;
 use crate::api::stream;
 use crate::clock::Clock;
 use crate::core::grant::Core;
+use crate::egress::Egress;
 use crate::first_start;
 use crate::flow::settle::Bench;
 use crate::flow::{self, Flow};
@@ -38,6 +41,7 @@ pub struct App(Arc<Parts>);
 struct Parts {
     flow: Arc<Flow>,
     intake: Intake,
+    alarms: Alarms,
     base_url: String,
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
@@ -59,6 +63,16 @@ impl App {
     /// The way in for webhooks.
     pub fn intake(&self) -> &Intake {
         &self.0.intake
+    }
+
+    /// What looks for alarms and tells of them.
+    pub fn alarms(&self) -> &Alarms {
+        &self.0.alarms
+    }
+
+    /// The client of every call that goes out.
+    pub fn egress(&self) -> &Egress {
+        self.0.alarms.egress()
     }
 
     /// The store, for reads that are no part of the flow.
@@ -241,6 +255,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
     let app = App(Arc::new(Parts {
         flow: Arc::clone(&flow),
         intake,
+        alarms: Alarms::new(Arc::clone(&flow), Egress::new(&settings.egress.allow)?),
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: remembered(),
@@ -269,6 +284,9 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let plan = move || flow.run_plans(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name("planner".to_owned()).spawn(plan)?);
+        let (worker, closing) = (Worker::new(app.alarms().clone())?, app.closing());
+        let run = move || worker.run(closing);
+        threads.push(std::thread::Builder::new().name("alarms".to_owned()).spawn(run)?);
     }
     let server = serve(app.clone(), listener, settings)?;
     let serve_alone = |listener| serve_metrics(app.clone(), listener);

@@ -20,7 +20,9 @@
 //!    [`core::link`] tells which purchase, [`core::purchase`] folds, [`core::grant`] applies policies,
 //!    [`core::access`] answers, [`core::change`] compares, [`core::explain`] puts it into words.
 //! 4. [`store`] keeps it, on SQLite and on PostgreSQL; no other room knows diesel.
-//! 5. [`api`] is the REST surface, on what [`web`] offers every surface.
+//! 5. [`alarms`] looks, off that way, for what an operator has to know, and posts it through [`egress`], the
+//!    one client for every call that goes out.
+//! 6. [`api`] is the REST surface, on what [`web`] offers every surface.
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
 //! disk, [`cli`] holds the commands, [`simulate`] invents members and works out with [`core`] alone
@@ -31,6 +33,7 @@
 //!
 //! * Nothing is answered 200 before its commit.
 //! * No transaction waits for anything but the database.
+//! * Nothing goes out but through [`egress`], which vets each address when it connects.
 //! * Access is computed in [`core::access::answer`] only; no caller adds a condition of its own.
 //! * A read at or past a member's next change computes; it never trusts the record.
 //! * Whatever changes a site's access does so under that site's lock, in bounded batches.
@@ -39,11 +42,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alarms;
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod core;
+pub mod egress;
 pub mod first_start;
 pub mod flow;
 pub mod ids;

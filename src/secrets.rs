@@ -114,7 +114,8 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-fn random<const N: usize>() -> Result<[u8; N], SecretError> {
+/// Random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N], SecretError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| SecretError::Randomness(error.to_string()))?;
     Ok(bytes)

@@ -2,19 +2,12 @@
 
 use crate::core::Instant;
 use crate::core::kartra::Feed;
+use crate::flow::silence::is_silent;
 use crate::store::conn::Conn;
 use crate::store::sites::Site;
 use crate::store::{Result as Stored, connection};
-use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// How far back pauses between webhooks tell what is usual.
-const USUAL_OF: TimeDelta = TimeDelta::days(28);
-/// A site is silent after this many times the longest pause that is usual …
-const TIMES_USUAL: i32 = 3;
-/// … but never before this.
-const SILENT_AFTER_MIN: TimeDelta = TimeDelta::days(1);
 
 const ENABLE: &str = "Webhooks are stored and not applied. Enable the site to catch up.";
 const PASTE: &str = "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then make a \
@@ -79,19 +72,6 @@ pub fn connection(conn: &mut Conn, site: &Site, now: Instant) -> Stored<Connecti
     };
     let next_step = next_step(conn, &site.id, state, &feeds_seen, now)?;
     Ok(Connection { state, last_webhook_at, feeds_seen, next_step })
-}
-
-/// Whether a site has been without a webhook for longer than three times the longest pause of the
-/// last 28 days, and for longer than a day.
-fn is_silent(conn: &mut Conn, site_id: &str, last: Instant, now: Instant) -> Stored<bool> {
-    if now - last <= SILENT_AFTER_MIN {
-        return Ok(false);
-    }
-    // Shorter pauses than this cannot put off the silence.
-    let least = SILENT_AFTER_MIN / TIMES_USUAL;
-    let feeds = [Feed::Outbound, Feed::Ipn, Feed::Unknown].map(Feed::as_str);
-    let longest = connection::longest_gap(conn, site_id, &feeds, now - USUAL_OF, least)?;
-    Ok(longest.is_none_or(|longest| now - last > longest * TIMES_USUAL))
 }
 
 /// What to do: first whatever keeps all webhooks out, or who paid and has nothing, or what is said and

@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`: one route table, one file a noun.
 
 mod access;
+mod alarms;
 mod changes;
 mod connection;
 mod hooks;
@@ -15,6 +16,7 @@ mod products;
 mod recomputes;
 mod sites;
 pub mod stream;
+mod subscriptions;
 mod timeline;
 mod views;
 mod webhooks;
@@ -105,6 +107,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/sites/{site}/webhooks/{id}/discard", "POST").post(webhooks::discard))
         .service(resource("/sites/{site}/webhooks/{id}/restore", "POST").post(webhooks::restore))
         .service(resource("/sites/{site}/changes", "GET, HEAD").get(changes::list))
+        .service(resource("/sites/{site}/alarms", "GET, HEAD").get(alarms::list))
+        .service(
+            resource("/sites/{site}/subscriptions/overdue", "GET, HEAD")
+                .get(subscriptions::overdue),
+        )
         .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
         .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
         .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));

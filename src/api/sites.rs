@@ -1,5 +1,6 @@
 //! Sites.
 
+mod alarms;
 mod shapes;
 
 pub use shapes::{Create, Edit};
@@ -41,6 +42,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
         connection: connection(conn, site, app.clock().now())?,
+        alarms: alarms::view(conn, app, &site.id)?,
         created_at: site.created_at,
     })
 }
@@ -149,8 +151,8 @@ pub async fn edit(
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
         let change = body.0;
-        let zone = check(&change)?;
-        let (site, asked) = app.change(&id, |conn, bench| {
+        let zone = check(app, &change)?;
+        let (site, (asked, secret)) = app.change(&id, |conn, bench| {
             let before = view(conn, app, &bench.site)?;
             if_match.check(&before)?;
             let asked = apply(conn, app, bench, change, zone)?;
@@ -159,13 +161,14 @@ pub async fn edit(
         app.intake().forget_doors();
         app.flow().wake();
         let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
-        Ok(Edited { site, recompute })
+        Ok((Edited { site, recompute }, secret))
     });
-    let edited = edited.await?;
+    let (mut edited, secret) = edited.await?;
+    // The tag is that of the site as it is shown from now on, without the secret.
+    let tag = answer::etag(&edited.site);
+    edited.site.alarms.secret = secret;
     if edited.recompute.as_ref().is_none_or(is_finished) {
-        return Ok(HttpResponse::Ok()
-            .insert_header(("ETag", answer::etag(&edited.site)))
-            .json(&edited));
+        return Ok(HttpResponse::Ok().insert_header(("ETag", tag)).json(&edited));
     }
     Ok(HttpResponse::Accepted().json(&edited))
 }
@@ -208,7 +211,7 @@ pub async fn remove(
 }
 
 /// Looks at everything that is to change, before anything does.
-fn check(change: &Edit) -> Result<Option<Tz>, Problem> {
+fn check(app: &App, change: &Edit) -> Result<Option<Tz>, Problem> {
     let mut faults = Vec::new();
     let mut note = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
     if let Some(fault) = change.name.as_deref().and_then(name_fault) {
@@ -232,6 +235,10 @@ fn check(change: &Edit) -> Result<Option<Tz>, Problem> {
             .into_iter()
             .for_each(|(key, detail)| note(format!("/policy/{key}"), detail));
     }
+    if let Some(Some(Object(alarms))) = &change.alarms {
+        let found = alarms.faults(app).into_iter();
+        found.for_each(|(key, detail)| note(format!("/alarms/{key}"), detail));
+    }
     if faults.is_empty() { Ok(zone) } else { Err(Problem::invalid(faults)) }
 }
 
@@ -240,16 +247,17 @@ fn policy_of(written: Option<Object<Policy>>) -> Policy {
     written.map(|Object(policy)| policy).unwrap_or_default()
 }
 
-/// Changes a site; answers what has to be computed again.
+/// Changes a site; answers what has to be computed again, and the secret that was made.
 fn apply(
     conn: &mut Conn,
     app: &App,
     bench: &mut Bench,
     change: Edit,
     zone: Option<Tz>,
-) -> Stored<Option<Recompute>> {
+) -> Stored<(Option<Recompute>, Option<String>)> {
     let sealing = |error: SecretError| StoreError::Corrupt(error.to_string());
     let before = bench.site.clone();
+    let secret = alarms::apply(conn, app, &before.id, change.alarms, bench.at)?;
     let site = &mut bench.site;
     site.name = change.name.unwrap_or_else(|| site.name.clone());
     site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
@@ -272,8 +280,9 @@ fn apply(
         bench.makes_work();
     }
     if !reread_dates && same_policy {
-        return Ok(None);
+        return Ok((None, secret));
     }
     let scope = Scope { product_id: None, reread_dates };
-    ask(conn, bench, &scope, &Cause::new("settings", "site")).map(Some)
+    let asked = ask(conn, bench, &scope, &Cause::new("settings", "site"))?;
+    Ok((Some(asked), secret))
 }

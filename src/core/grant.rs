@@ -4,6 +4,7 @@
 //! opens it again. That is all, and it is the same for every policy.
 
 use super::Instant;
+use super::due::payment_due_at;
 use super::event::LeadKey;
 use super::link::PurchaseId;
 use super::mapping::{Mapping, applying};
@@ -158,6 +159,10 @@ pub struct Folded {
     pub blocks: Vec<ChargebackBlock>,
     /// Set where no mapping, enabled or not, names its latest term, and the product is not ignored.
     pub hold: Option<Hold>,
+    /// When its next payment is expected; see [`super::due`]. Kept in a column of its own, by which overdue
+    /// purchases are found.
+    #[serde(skip)]
+    pub payment_due_at: Option<Instant>,
 }
 
 /// What a purchase is judged by.
@@ -227,6 +232,7 @@ pub fn judge(purchase: &Purchase, rules: Rules<'_>) -> Option<Folded> {
         price_point: latest.outline.price_point.clone(),
         named: purchase.terms.iter().any(names),
         hold: held.then(|| hold(latest, rules.site_policy)).flatten(),
+        payment_due_at: payment_due_at(purchase, rules),
         product_id,
         grants,
         blocks,

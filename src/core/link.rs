@@ -14,9 +14,18 @@ use std::collections::{BTreeMap, BTreeSet};
 #[serde(transparent)]
 pub struct PurchaseId(pub String);
 
+/// What stands before the id of a subscription.
+const SUBSCRIPTION: &str = "subscription:";
+
 impl PurchaseId {
+    /// Whether it is a subscription, and not an order.
+    #[must_use]
+    pub fn is_subscription(&self) -> bool {
+        self.0.starts_with(SUBSCRIPTION)
+    }
+
     fn subscription(id: &str) -> Self {
-        Self(format!("subscription:{id}"))
+        Self(format!("{SUBSCRIPTION}{id}"))
     }
 
     fn order(product: &str, order: &str) -> Self {

@@ -10,12 +10,17 @@
 //! * [`grant`] walks the steps of a term through one mapping;
 //! * [`member`] knows whose leads are whose, and what operators have overridden;
 //! * [`access`] is the one function that answers which levels a member holds at an instant;
-//! * [`change`] is the difference of two answers, and [`explain`] puts an answer into sentences.
+//! * [`due`] tells when the next payment is expected, and decides nothing;
+//! * [`change`] is the difference of two answers, and [`explain`] puts an answer into sentences;
+//! * [`alarm`] says what an operator is told of without asking, [`signature`] signs what is sent, and
+//!   [`schedule`] says when to try again.
 //!
 //! Nothing in here does I/O: no clock, no database, no environment, no randomness, no async.
 
 pub mod access;
+pub mod alarm;
 pub mod change;
+pub mod due;
 pub mod event;
 pub mod explain;
 pub mod grant;
@@ -27,6 +32,7 @@ pub mod policy;
 pub mod purchase;
 pub mod schedule;
 pub mod scope;
+pub mod signature;
 pub mod site_time;
 pub mod stretch;
 

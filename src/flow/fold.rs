@@ -269,7 +269,8 @@ impl Relisted {
     }
 }
 
-fn fold_one(bench: &Bench, id: &PurchaseId, events: &[Event]) -> Option<StoredPurchase> {
+/// Folds and judges the events of one purchase; `None` where none of them is a payment.
+pub(super) fn fold_one(bench: &Bench, id: &PurchaseId, events: &[Event]) -> Option<StoredPurchase> {
     let purchase = Purchase::fold(id.clone(), &events.iter().collect::<Vec<_>>())?;
     let folded = bench.rules().judge(&purchase)?;
     let standing = standing(bench, &folded);

@@ -15,8 +15,10 @@
 mod aside;
 mod bell;
 pub mod check;
+mod dues;
 pub mod edits;
 mod fold;
+mod health;
 mod link;
 mod listener;
 pub mod past;
@@ -28,6 +30,7 @@ pub mod rebuild;
 pub mod recompute;
 mod record;
 pub mod settle;
+pub mod silence;
 mod tidy;
 mod timers;
 mod told;
@@ -49,6 +52,7 @@ use crate::store::sites::{Busy, Site};
 use crate::store::{Result, Store, StoreError, rules, sites};
 use aside::Asides;
 use bell::Bell;
+use health::Health;
 use queues::Queues;
 use settle::{Bench, Cause, RuleBook, Touched};
 use std::collections::HashMap;
@@ -125,6 +129,8 @@ pub struct Flow {
     process: String,
     /// Tells readers of feeds that there may be more to read.
     feeds: watch::Sender<u64>,
+    /// How the last turns went.
+    health: Health,
 }
 
 impl Flow {
@@ -154,6 +160,7 @@ impl Flow {
             bell: Bell::default(),
             process: crate::ids::new(),
             feeds: watch::Sender::new(0),
+            health: Health::default(),
         }
     }
 
@@ -348,6 +355,11 @@ impl Flow {
         bench.book =
             Arc::new(RuleBook { mappings, ignored: rules::ignored(conn, &bench.site.id)? });
         Ok(())
+    }
+
+    /// Whether the last turn of this process at a site succeeded, as far as it had any.
+    pub fn is_well_at(&self, site_id: &str) -> bool {
+        self.health.is_well_at(site_id)
     }
 
     /// The store, for reads that are no part of the flow.

@@ -1,5 +1,5 @@
 //! What nobody waits for: removing the rows of deleted sites, and what has aged out: changes of the feeds,
-//! and bodies of webhooks.
+//! and bodies of webhooks; and what an upgrade leaves to be worked out.
 
 use super::{Flow, locked};
 use crate::core::Instant;
@@ -81,7 +81,8 @@ impl Flow {
         let tidied = self.remove_deleted_sites(now)?
             | self.age_feeds(now)?
             | self.age_bodies(now)?
-            | self.tidy_plans(now)?;
+            | self.tidy_plans(now)?
+            | self.ask_for_dues()?;
         locked(&self.tidied).nothing_at = (!tidied).then_some(now);
         Ok(tidied)
     }

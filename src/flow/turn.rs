@@ -27,9 +27,12 @@ impl Flow {
         let now = self.clock.now();
         let (mut worked, mut failed) = (false, None);
         let due = self.store.read(|conn| sites::with_work(conn, now, self.core.version))?;
+        self.health.keep(&due);
         for site_id in self.turns.in_order(due) {
             let Some(_turn) = self.turns.take(&site_id) else { continue };
-            match self.turn_of(&site_id, busy) {
+            let turn = self.turn_of(&site_id, busy);
+            self.health.note(&site_id, turn.is_ok());
+            match turn {
                 Ok(Found::Work) => worked = true,
                 Ok(Found::Nothing) => {}
                 Ok(Found::Busy) => self.asides.rest(&site_id, now),

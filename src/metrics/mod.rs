@@ -25,6 +25,9 @@ const THINGS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 const METHODS: [&str; 5] = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"];
 /// The label of whatever is none of those that are told apart.
 const OTHER: &str = "other";
+/// The label of a post that its receiver took, and of one that it did not.
+const TAKEN: &str = "taken";
+const NOT_TAKEN: &str = "not_taken";
 
 /// Why a webhook was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,8 @@ pub struct Metrics {
     batch_size: HistogramVec,
     failures: IntCounterVec,
     requests: IntCounterVec,
+    alarm_episodes: IntCounterVec,
+    alarm_posts: IntCounterVec,
     gauges: Gauges,
 }
 
@@ -153,6 +158,18 @@ impl Metrics {
                 "Requests that were answered, by route, method and class of status.",
                 &["route", "method", "status"],
             )?,
+            alarm_episodes: counters(
+                on,
+                "latchkey_alarm_episodes_total",
+                "Alarms that have begun, by kind.",
+                &["kind"],
+            )?,
+            alarm_posts: counters(
+                on,
+                "latchkey_alarm_posts_total",
+                "Attempts to post an alarm, by whether the receiver took it.",
+                &["result"],
+            )?,
             gauges: Gauges::new(on)?,
             registry,
         };
@@ -169,6 +186,9 @@ impl Metrics {
             self.batch_seconds.with_label_values(&[work]);
             self.batch_size.with_label_values(&[work]);
             self.failures.with_label_values(&[work]);
+        }
+        for result in [TAKEN, NOT_TAKEN] {
+            self.alarm_posts.with_label_values(&[result]);
         }
     }
 
@@ -211,6 +231,24 @@ impl Metrics {
             500.. => "5xx",
         };
         self.requests.with_label_values(&[route.unwrap_or(OTHER), method, status]).inc();
+    }
+
+    /// These are the kinds of alarms that there are.
+    pub fn know_alarms(&self, kinds: &[&'static str]) {
+        for kind in kinds {
+            self.alarm_episodes.with_label_values(&[*kind]);
+        }
+    }
+
+    /// An alarm has begun; its kind is one of those that are known.
+    pub fn alarm_began(&self, kind: &str) {
+        self.alarm_episodes.with_label_values(&[kind]).inc();
+    }
+
+    /// It was tried to post an alarm.
+    pub fn alarm_posted(&self, taken: bool) {
+        let result = if taken { TAKEN } else { NOT_TAKEN };
+        self.alarm_posts.with_label_values(&[result]).inc();
     }
 
     /// All numbers as text, with what the database says; `None` where it could not be asked.

@@ -20,6 +20,8 @@ pub struct Standing {
     pub timers_late_seconds: i64,
     /// How many webhooks have a status that needs somebody; each status once.
     pub webhooks: Vec<(&'static str, i64)>,
+    /// The kinds of its open alarms; each kind once.
+    pub alarms: Vec<String>,
 }
 
 /// The gauges that are written when somebody asks.
@@ -30,9 +32,11 @@ pub(super) struct Gauges {
     oldest_pending: IntGauge,
     timers_late: IntGauge,
     webhooks: IntGaugeVec,
+    alarms: IntGaugeVec,
     site_pending: IntGaugeVec,
     site_oldest_pending: IntGaugeVec,
     site_webhooks: IntGaugeVec,
+    site_alarms: IntGaugeVec,
 }
 
 impl Gauges {
@@ -67,6 +71,11 @@ impl Gauges {
                 "Webhooks with a status that needs somebody, at most 100000 counted of each site.",
                 &["status"],
             )?,
+            alarms: gauges(
+                "latchkey_alarms_open",
+                "Open alarms, by kind; a kind that none is open of is not told.",
+                &["kind"],
+            )?,
             site_pending: gauges(
                 "latchkey_site_webhooks_pending",
                 "Webhooks of a site that wait to be applied, at most 100000 counted; not told where sites are many.",
@@ -82,6 +91,11 @@ impl Gauges {
                 "Webhooks of a site with a status that needs somebody, at most 100000 counted; not told where sites are many.",
                 &["site", "status"],
             )?,
+            site_alarms: gauges(
+                "latchkey_site_alarms_open",
+                "Open alarms of a site, by kind: 1, or not told; not told where sites are many.",
+                &["site", "kind"],
+            )?,
         })
     }
 
@@ -95,11 +109,14 @@ impl Gauges {
         self.pending.set(all(|site| site.pending).sum());
         self.oldest_pending.set(all(|site| site.oldest_pending_seconds).max().unwrap_or(0));
         self.timers_late.set(all(|site| site.timers_late_seconds).max().unwrap_or(0));
-        [&self.webhooks, &self.site_pending, &self.site_oldest_pending, &self.site_webhooks]
-            .iter()
-            .for_each(|gauges| gauges.reset());
+        let vectors = [&self.webhooks, &self.alarms, &self.site_pending, &self.site_oldest_pending];
+        vectors.iter().for_each(|gauges| gauges.reset());
+        [&self.site_webhooks, &self.site_alarms].iter().for_each(|gauges| gauges.reset());
         for (status, count) in standings.iter().flat_map(|site| &site.webhooks) {
             self.webhooks.with_label_values(&[*status]).add(*count);
+        }
+        for kind in standings.iter().flat_map(|site| &site.alarms) {
+            self.alarms.with_label_values(&[kind]).inc();
         }
         if standings.len() <= SITES_WITH_SERIES_MAX {
             standings.iter().for_each(|site| self.set_site(site));
@@ -112,6 +129,9 @@ impl Gauges {
         self.site_oldest_pending.with_label_values(&[id]).set(site.oldest_pending_seconds);
         for (status, count) in &site.webhooks {
             self.site_webhooks.with_label_values(&[id, status]).set(*count);
+        }
+        for kind in &site.alarms {
+            self.site_alarms.with_label_values(&[id, kind]).set(1);
         }
     }
 }

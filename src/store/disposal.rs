@@ -2,7 +2,7 @@
 //! batch is so large that anybody has to wait for it.
 
 use super::conn::Conn;
-use super::schema::{changes, hooks, keys, sites};
+use super::schema::{alarm_settings, changes, hooks, keys, sites};
 use super::{Result, ageing, stored};
 use crate::core::Instant;
 use chrono::NaiveDateTime;
@@ -15,7 +15,7 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 21] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -35,14 +35,18 @@ const TABLES: [(&str, &str); 19] = [
     ("plan_members", "plan_id, email, level"),
     ("plans", "id"),
     ("keys", "id"),
+    ("alarms", "id"),
+    ("alarm_settings", "site_id"),
 ];
 
-/// Deletes a site: nobody finds it, its webhook URLs or its keys from now on.
+/// Deletes a site: nobody finds it, its webhook URLs or its keys from now on, and nobody is told of it.
 pub fn delete_site(conn: &mut Conn, site_id: &str, at: Instant) -> Result<()> {
     let gone = (sites::deleted_at.eq(stored(at)), sites::enabled.eq(false));
     diesel::update(sites::table.find(site_id)).set(gone).execute(conn)?;
     diesel::delete(hooks::table.filter(hooks::site_id.eq(site_id))).execute(conn)?;
     diesel::delete(keys::table.filter(keys::site_id.eq(site_id))).execute(conn)?;
+    // Nothing more is posted of it.
+    diesel::delete(alarm_settings::table.find(site_id)).execute(conn)?;
     Ok(())
 }
 

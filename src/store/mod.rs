@@ -4,6 +4,8 @@
 //! [`Store::write`] open. Nothing in here decides anything about access: rows in, values out.
 
 pub mod ageing;
+pub mod alarm_settings;
+pub mod alarms;
 pub mod bodies;
 pub mod changes;
 pub mod conn;
@@ -11,8 +13,10 @@ pub mod connection;
 pub mod counts;
 pub mod disposal;
 pub mod door;
+pub mod dues;
 pub mod events;
 pub mod keys;
+pub mod leases;
 pub mod members;
 pub mod migrate;
 pub mod observations;
@@ -29,6 +33,7 @@ pub mod sites;
 pub mod standing;
 pub mod timeline;
 pub mod wakeup;
+pub mod watch;
 pub mod webhooks;
 
 use crate::core::Instant;

@@ -42,6 +42,7 @@ struct Row {
     standing: String,
     held_from: Option<NaiveDateTime>,
     held_until: Option<NaiveDateTime>,
+    payment_due_at: Option<NaiveDateTime>,
 }
 
 impl Row {
@@ -62,6 +63,7 @@ impl Row {
             standing: standing.as_str().to_owned(),
             held_from: held.map(|stretch| stored(stretch.from)),
             held_until: held.and_then(|stretch| stretch.until).map(stored),
+            payment_due_at: folded.payment_due_at.map(stored),
         })
     }
 
@@ -74,7 +76,11 @@ impl Row {
             terms: from_json::<Vec<TermOutline>>("a purchase's terms", &self.terms)?,
         };
         let standing = Status::from_word(&self.standing).unwrap_or(Status::Held);
-        Ok(Stored { outline, folded: from_json("a purchase", &self.folded)?, standing })
+        let folded = Folded {
+            payment_due_at: self.payment_due_at.map(|at| at.and_utc()),
+            ..from_json("a purchase", &self.folded)?
+        };
+        Ok(Stored { outline, folded, standing })
     }
 }
 
@@ -162,6 +168,7 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stor
         standing: Text,
         held_from: Nullable<Timestamp>,
         held_until: Nullable<Timestamp>,
+        payment_due_at: Nullable<Timestamp>,
     });
     let terms: Vec<TermRow> = come.iter().flat_map(|p| TermRow::of(site_id, p)).collect();
     // A term may have outlived its purchase; a rebuild, which trusts no row, removes the purchase first.

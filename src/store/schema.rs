@@ -15,6 +15,7 @@ diesel::table! {
         feed_floor -> BigInt,
         plans_open -> BigInt,
         core_version -> BigInt,
+        dues_reached -> Nullable<Text>,
     }
 }
 
@@ -113,6 +114,7 @@ diesel::table! {
         standing -> Text,
         held_from -> Nullable<Timestamp>,
         held_until -> Nullable<Timestamp>,
+        payment_due_at -> Nullable<Timestamp>,
     }
 }
 
@@ -296,6 +298,43 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    alarms (site_id, id) {
+        site_id -> Text,
+        id -> Text,
+        kind -> Text,
+        first_seen_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+        number -> BigInt,
+        detail -> Text,
+        message -> Text,
+        next_post_at -> Nullable<Timestamp>,
+        attempts -> Integer,
+        claim -> Nullable<Text>,
+        posted_at -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    alarm_settings (site_id) {
+        site_id -> Text,
+        url -> Nullable<Binary>,
+        secret -> Nullable<Binary>,
+        heartbeat_url -> Nullable<Binary>,
+        gone_at -> Nullable<Timestamp>,
+        thresholds -> Text,
+        off -> Text,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        until -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     sites,
     hooks,
@@ -320,4 +359,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     plan_members,
     plan_touched,
     probes,
+    alarms,
+    alarm_settings,
+    leases,
 );

@@ -5,6 +5,8 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::core::Instant;
 use crate::metrics::standing::Standing;
+use crate::store::StoreError;
+use crate::store::alarms::open_kinds;
 use crate::store::standing::{self, of_all_sites};
 use actix_web::{HttpResponse, web};
 use chrono::TimeDelta;
@@ -41,9 +43,11 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let found = match &*looked {
         Some((at, found)) if fresh(*at) => found.clone(),
         _ => {
-            let found = app.blocking(move |app| Ok(app.store().read(of_all_sites)?)).await.ok();
-            let found: Found =
-                found.map(|sites| sites.into_iter().map(|site| shown(site, now)).collect());
+            let read = |conn: &mut _| Ok::<_, StoreError>((of_all_sites(conn)?, open_kinds(conn)?));
+            let found = app.blocking(move |app| Ok(app.store().read(read)?)).await.ok();
+            let found: Found = found.map(|(sites, open)| {
+                sites.into_iter().map(|site| shown(site, &open, now)).collect()
+            });
             *looked = Some((now, found.clone()));
             found
         }
@@ -55,8 +59,10 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))
 }
 
-fn shown(site: standing::Standing, now: Instant) -> Standing {
+fn shown(site: standing::Standing, open: &[(String, String)], now: Instant) -> Standing {
+    let open = open.iter().filter(|(site_id, _)| *site_id == site.site_id);
     Standing {
+        alarms: open.map(|(_, kind)| kind.clone()).collect(),
         pending: site.pending,
         oldest_pending_seconds: site.late(site.waiting_since(), now),
         timers_late_seconds: site.late(site.next_end_at, now),

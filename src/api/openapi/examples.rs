@@ -38,7 +38,8 @@ fn sent(schema: &str) -> Option<Value> {
         "CreateSite" => {
             json!({ "id": "kitchen", "name": "The kitchen", "kartra_time_zone": "America/New_York" })
         }
-        "EditSite" => json!({ "name": "The kitchen", "policy": policy() }),
+        "EditSite" => json!({ "name": "The kitchen", "policy": policy(), "alarms": edit_alarms() }),
+        "EditSiteAlarms" => edit_alarms(),
         "RotateWebhookUrl" => json!({ "overlap_hours": 24 }),
         "EditProduct" => json!({ "ignored": false }),
         "CreateLevel" => json!({ "id": "silver", "name": "Silver" }),
@@ -62,6 +63,7 @@ fn of_rules(schema: &str) -> Option<Value> {
         "Policy" => policy(),
         "BillingPeriod" => json!({ "months": 1 }),
         "Site" => site(),
+        "SiteAlarms" => site()["alarms"].take(),
         "EditedSite" => with(site(), "recompute", recompute()),
         "Connection" => site()["connection"].take(),
         "RotatedWebhookUrl" => json!({
@@ -134,6 +136,12 @@ fn of_records(schema: &str) -> Option<Value> {
             "cause": cause(), "reason": "active",
         }),
         "Cause" => cause(),
+        "Alarm" => alarm(),
+        "PostOfAlarm" => alarm()["post"].take(),
+        "OverdueSubscription" => json!({
+            "purchase": "subscription:910233", "email": "dana@example.com", "product_id": "558475",
+            "price_point": "monthly", "status": "active", "last_payment_at": BEGAN, "due_since": "2026-02-05T09:00:00Z",
+        }),
         "Key" => key(),
         "MadeKey" => with(key(), "key", json!("lk_4f1c0e7b9a5d2836")),
         "Document" => json!({ "openapi": "3.1.0", "paths": {} }),
@@ -163,7 +171,27 @@ fn site() -> Value {
             "state": "receiving", "last_webhook_at": BEGAN, "feeds_seen": ["outbound", "ipn"],
             "next_step": "Map the products that were discovered to levels.",
         },
+        "alarms": {
+            "url": "https://hooks.example.com/latchkey", "secret_set": true, "gone_at": null,
+            "heartbeat_url": "https://beats.example.com/latchkey", "held_hours": 24, "unmatched_hours": 1,
+            "timers_late_minutes": 15, "overdue_days": 3, "off": [],
+        },
         "created_at": "2026-01-01T00:00:00Z",
+    })
+}
+
+fn edit_alarms() -> Value {
+    json!({ "url": "https://hooks.example.com/latchkey", "overdue_days": 5 })
+}
+
+fn alarm() -> Value {
+    json!({
+        "id": ID, "kind": "held_purchases", "first_seen_at": BEGAN, "ended_at": null, "count": 2,
+        "detail": "2 purchases are held, the first since 2026-01-04T08:59:00Z.",
+        "next_step": "Map these products to levels, or ignore them.",
+        "post": {
+            "status": "done", "attempts": 1, "next_attempt_at": null, "posted_at": BEGAN, "last_error": null,
+        },
     })
 }
 

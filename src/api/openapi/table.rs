@@ -4,8 +4,8 @@ use super::operation::{Noun, Operation, operation};
 use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
-    access, changes, hooks, keys, levels, mappings, members, openapi, overrides, plans, products,
-    recomputes, sites, timeline, webhooks,
+    access, alarms, changes, hooks, keys, levels, mappings, members, openapi, overrides, plans,
+    products, recomputes, sites, subscriptions, timeline, webhooks,
 };
 use actix_web::Handler;
 
@@ -53,6 +53,7 @@ pub fn nouns() -> Vec<Noun> {
         noun("access", "The question that a membership site asks at its door.", access()),
         noun("webhooks", "What was received from Kartra, and what became of it.", webhooks()),
         noun("changes", "The feed: every recorded step of access, oldest first.", changes()),
+        noun("alarms", "What an operator is told of without asking.", alarms()),
         noun("keys", "Who may use this API.", keys()),
         noun("document", "This document.", document()),
     ]
@@ -283,6 +284,24 @@ fn changes() -> Vec<Operation> {
             .says(STREAM)
             .page::<changes::ChangeView>("The changes, oldest first.")
             .streams(),
+    ]
+}
+
+fn alarms() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/alarms", alarms::list, "listAlarms", "List the alarms")
+            .says("Each is an episode: it begins when its cause is first seen, about a minute after it is there at the \
+                latest, and ends when the cause is gone.")
+            .page::<alarms::AlarmView>("The open alarms, or those that have ended, newest first."),
+        get(
+            "/sites/{site}/subscriptions/overdue",
+            subscriptions::overdue,
+            "listOverdueSubscriptions",
+            "List the subscriptions whose payment has not come",
+        )
+        .says("A payment was expected, and has not come for longer than `overdue_days` of the site's `alarms`. Nobody \
+            loses access by it: Kartra may not have told.")
+        .page::<subscriptions::OverdueView>("The overdue subscriptions, the latest to be due first."),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! What sites look like, coming and going.
 
+use super::alarms::{AlarmsView, Written};
 use crate::api::connection::Connection;
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
@@ -38,6 +39,8 @@ pub(in crate::api) struct SiteView {
     pub policy: Policy,
     /// Whether Kartra talks to the site.
     pub connection: Connection,
+    /// What it wants to be told of without asking, and where to.
+    pub alarms: AlarmsView,
     /// When it was made.
     pub created_at: Instant,
 }
@@ -46,14 +49,15 @@ impl SiteView {
     /// As a key with this scope sees it.
     pub(super) fn seen_with(mut self, scope: Scope) -> Self {
         self.webhook_url = self.webhook_url.filter(|_| scope >= Scope::Manage);
+        self.alarms = self.alarms.seen_with(scope);
         self
     }
 }
 
 impl Resource for SiteView {
     fn decided(&self) -> Option<Value> {
-        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, .. } = self;
-        Some(json!([name, kartra_time_zone, enabled, ipn_secret_set, policy]))
+        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, alarms, .. } = self;
+        Some(json!([name, kartra_time_zone, enabled, ipn_secret_set, policy, alarms.decided()]))
     }
 }
 
@@ -97,6 +101,10 @@ pub struct Edit {
     /// What the site sets of the policy; null sets nothing.
     #[serde(default, deserialize_with = "extract::written")]
     pub(super) policy: Option<Option<Object<Policy>>>,
+    /// What it wants to be told of without asking, and where to; what is not said stays. Null sets the
+    /// defaults, which tell nobody.
+    #[serde(default, deserialize_with = "extract::written")]
+    pub(super) alarms: Written,
 }
 
 /// A site with what its change has to compute again.
