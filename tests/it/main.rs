@@ -9,6 +9,7 @@
 )]
 
 mod ageing;
+mod alarms;
 mod api;
 mod cases;
 mod check_parts;

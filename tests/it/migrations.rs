@@ -48,6 +48,9 @@ fn live(app: &TestApp) {
         hear(Ipn::new("sale", number).of(&format!("member-{number}@x.example")));
     }
     hear(Ipn::new("refund", 2).of("member-2@x.example"));
+    // When its next payment is expected is worked out anew after an upgrade.
+    let subscription = Ipn::new("sale", 7).subscription(77).with("rebill_circle", 30);
+    hear(subscription.of("member-7@x.example"));
     hear(Ipn::new("sale", 6).of("member-6@x.example").product(777));
     assert_eq!(app.receives("neither JSON nor a form").status, 200);
     app.drain();

@@ -51,6 +51,11 @@ impl Ipn {
         self
     }
 
+    /// Whether it is a payment, and no reversal.
+    pub fn is_payment(&self) -> bool {
+        ["sale", "rebill"].contains(&self.0["transaction_type"].as_str())
+    }
+
     /// The bytes on the wire.
     pub fn body(&self) -> Vec<u8> {
         let mut form = form_urlencoded::Serializer::new(String::new());
