@@ -255,7 +255,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
     let app = App(Arc::new(Parts {
         flow: Arc::clone(&flow),
         intake,
-        alarms: Alarms::new(Arc::clone(&flow), Egress::new(&settings.egress.allow)?),
+        alarms: Alarms::new(Arc::clone(&flow), Egress::new(&settings.egress.allow)),
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: remembered(),

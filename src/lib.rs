@@ -33,7 +33,7 @@
 //!
 //! * Nothing is answered 200 before its commit.
 //! * No transaction waits for anything but the database.
-//! * Nothing goes out but through [`egress`], which vets each address when it connects.
+//! * The daemon calls nobody but through [`egress`], which vets each address when it connects.
 //! * Access is computed in [`core::access::answer`] only; no caller adds a condition of its own.
 //! * A read at or past a member's next change computes; it never trusts the record.
 //! * Whatever changes a site's access does so under that site's lock, in bounded batches.

@@ -163,6 +163,7 @@ pub struct Cause {
 
 /// From when on things are an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "AlarmThresholds")]
 pub struct Thresholds {
     /// Hours for which a purchase may be held.

@@ -6,7 +6,7 @@ use super::Instant;
 use super::grant::Rules;
 use super::mapping::applying;
 use super::policy::{BillingPeriod, Policy, days_after};
-use super::purchase::{Purchase, Status, What};
+use super::purchase::{Purchase, Status, Step, What};
 
 /// After a payment has failed, Kartra tries again every 3 days, three times, and cancels then (wire.md 6,
 /// documented). So long, a failure is as good as a word.
@@ -47,20 +47,19 @@ fn periods(purchase: &Purchase, rules: Rules<'_>) -> Vec<Option<BillingPeriod>> 
 
 /// Until when the latest payment pays, by whichever period goes furthest.
 fn latest_paid_through(purchase: &Purchase, periods: &[Option<BillingPeriod>]) -> Option<Instant> {
-    let steps = purchase.terms.iter().rev().flat_map(|term| term.steps.iter().rev());
-    let (paid, at) = steps
-        .filter_map(|step| match &step.what {
-            What::Paid(paid) => Some((paid, step.event.occurred_at)),
-            _ => None,
-        })
-        .next()?;
+    let (paid, at) = steps_from_the_latest(purchase).find_map(|step| match &step.what {
+        What::Paid(paid) => Some((paid, step.event.occurred_at)),
+        _ => None,
+    })?;
     periods.iter().filter_map(|period| paid.through(at, *period)).max()
 }
 
 /// Until when Kartra tries again, of a purchase that is past due.
 fn tried_until(purchase: &Purchase) -> Option<Instant> {
-    let steps = purchase.terms.iter().rev().flat_map(|term| term.steps.iter().rev());
-    let failed = steps.filter(|step| step.what == What::PaymentFailed).map(|step| &step.event);
-    let failed_at = failed.map(|event| event.occurred_at).next()?;
-    days_after(failed_at, RETRIES_DAYS)
+    let failed = steps_from_the_latest(purchase).find(|step| step.what == What::PaymentFailed)?;
+    days_after(failed.event.occurred_at, RETRIES_DAYS)
+}
+
+fn steps_from_the_latest(purchase: &Purchase) -> impl Iterator<Item = &Step> {
+    purchase.terms.iter().rev().flat_map(|term| term.steps.iter().rev())
 }

@@ -23,9 +23,7 @@ pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 /// A text that is no secret of Standard Webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be {SECRET_PREFIX} and the base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes"
-)]
+#[error("must be {SECRET_PREFIX} and the base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes")]
 pub struct NoSecret;
 
 /// What messages are signed with.
@@ -58,7 +56,7 @@ impl SigningKey {
     }
 }
 
-/// A secret as it is written down, out of random bytes.
+/// A secret as it is written down, out of bytes that nobody can guess.
 #[must_use]
 pub fn written(bytes: &[u8]) -> String {
     format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes))

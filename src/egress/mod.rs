@@ -21,7 +21,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use reqwest::Url;
@@ -127,24 +127,34 @@ pub struct Message {
 /// The client. Cheap to clone.
 #[derive(Clone)]
 pub struct Egress {
-    client: Client,
+    lookup: Arc<dyn Lookup>,
     allow: Arc<[IpNet]>,
+    /// Made with the first call: it reads all certificates that the system trusts.
+    client: Arc<OnceLock<Client>>,
 }
 
 impl Egress {
     /// A client that reaches public addresses, and those that are allowed besides.
-    pub fn new(allow: &[IpNet]) -> Result<Self, CallError> {
+    #[must_use]
+    pub fn new(allow: &[IpNet]) -> Self {
         Self::with_lookup(allow, Arc::new(System))
     }
 
     /// The same, with another way to find the addresses of a name.
-    pub fn with_lookup(allow: &[IpNet], lookup: Arc<dyn Lookup>) -> Result<Self, CallError> {
-        let allow: Arc<[IpNet]> = allow.into();
-        let vetted = Vetted { lookup, allow: Arc::clone(&allow) };
+    #[must_use]
+    pub fn with_lookup(allow: &[IpNet], lookup: Arc<dyn Lookup>) -> Self {
+        Self { lookup, allow: allow.into(), client: Arc::default() }
+    }
+
+    fn client(&self) -> Result<&Client, CallError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let (lookup, allow) = (Arc::clone(&self.lookup), Arc::clone(&self.allow));
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .dns_resolver(Arc::new(vetted))
+            .dns_resolver(Arc::new(Vetted { lookup, allow }))
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(Duration::from_secs(CALL_SECONDS_MAX))
             .pool_idle_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
@@ -152,7 +162,7 @@ impl Egress {
             .user_agent(concat!("latchkey/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| CallError::Connect(reason(&error)))?;
-        Ok(Self { client, allow })
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Reads a URL that is to be called, and says what can be seen to be wrong with it at once.
@@ -173,7 +183,7 @@ impl Egress {
     async fn call(&self, method: Method, url: &str, message: Message) -> Result<Answer, CallError> {
         // An address that stands in the URL itself is never looked up.
         let url = self.check(url)?;
-        let mut request = self.client.request(method, url);
+        let mut request = self.client()?.request(method, url);
         for (name, value) in message.headers {
             request = request.header(name, value);
         }
@@ -210,7 +220,7 @@ fn retry_after(headers: &HeaderMap) -> Option<i64> {
 fn told(error: reqwest::Error) -> CallError {
     let error = error.without_url();
     match () {
-        () if causes(&error).any(|cause| cause.is::<NothingPublic>()) => CallError::Forbidden,
+        () if causes(&error).any(<dyn Error>::is::<NothingPublic>) => CallError::Forbidden,
         () if error.is_timeout() => CallError::TooSlow,
         () if error.is_connect() => CallError::Connect(reason(&error)),
         () => CallError::Broken(reason(&error)),

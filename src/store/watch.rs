@@ -71,7 +71,6 @@ pub fn late_ends(conn: &mut Conn, site_id: &str, by: Instant) -> Result<Option<C
 
 /// Revocations that are held for an operator's yes. There is nothing yet that holds any, so there are
 /// none.
-#[expect(clippy::unnecessary_wraps, reason = "it will ask the database")]
 pub fn held_revocations(_: &mut Conn, _site_id: &str, _now: Instant) -> Result<Option<Cause>> {
     Ok(None)
 }

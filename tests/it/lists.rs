@@ -6,18 +6,27 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+use latchkey::alarms::post::new_alarm;
 use latchkey::core::access::Held;
+use latchkey::core::alarm::{COUNTED_MAX, Cause, Kind};
+use latchkey::core::event::{EventId, LeadKey};
+use latchkey::core::grant::{Folded, Hold};
+use latchkey::core::link::{Outline, PurchaseId};
 use latchkey::core::mapping::Mapping;
 use latchkey::core::policy::Policy;
+use latchkey::core::purchase::EventRef;
+use latchkey::core::stretch::Stretch;
 use latchkey::first_start::new_site;
+use latchkey::store::alarms::{self, Alarm};
 use latchkey::store::changes::{self, Change};
 use latchkey::store::conn::Conn;
 use latchkey::store::keys::{self, Key};
 use latchkey::store::members::{self, Member, NewAccess};
+use latchkey::store::purchases::{self, Stored};
 use latchkey::store::rules::{self, Level, Product};
 use latchkey::store::timeline::{self, Place};
 use latchkey::store::webhooks::{self, Filter, Status};
-use latchkey::store::{Result, Store, StoreError, door, sites};
+use latchkey::store::{Result, Store, StoreError, door, dues, sites, watch};
 use std::sync::{Arc, Mutex};
 
 /// How many there are of everything.
@@ -31,8 +40,19 @@ const PAGE: i64 = 10;
 const ROWS_READ_MAX: i64 = 5 * PAGE;
 
 /// The tables that are filled.
-const FILLED: [&str; 9] =
-    ["sites", "levels", "mappings", "products", "keys", "members", "access", "webhooks", "changes"];
+const FILLED: [&str; 11] = [
+    "sites",
+    "levels",
+    "mappings",
+    "products",
+    "keys",
+    "members",
+    "access",
+    "webhooks",
+    "changes",
+    "alarms",
+    "purchases",
+];
 
 /// An id that grows with its number.
 fn id(number: i64) -> String {
@@ -114,6 +134,40 @@ fn change(number: i64) -> Change {
     }
 }
 
+/// An alarm that has ended.
+fn alarm(number: i64) -> Alarm {
+    let new = new_alarm(&id(0), Kind::Silent, 1, String::new(), at(number));
+    Alarm { id: id(number), ended_at: Some(naive(number)), ..new }
+}
+
+/// A subscription that is paid until an instant, held until another, and of a lead of its own.
+fn purchase(number: i64) -> Stored {
+    let (id, lead) = (PurchaseId(id(number)), LeadKey(id(number)));
+    let event = EventRef {
+        id: EventId(id.0.clone()),
+        kind: latchkey::core::event::Kind::Sale,
+        transaction_id: None,
+        occurred_at: at(number),
+    };
+    let until = (number % 2 == 0).then(|| at(2 * MANY));
+    let folded = Folded {
+        id: id.clone(),
+        lead: lead.clone(),
+        status: latchkey::core::purchase::Status::Active,
+        started_at: at(number),
+        product_id: id.0.clone(),
+        price_point: None,
+        named: false,
+        grants: Vec::new(),
+        blocks: Vec::new(),
+        hold: Some(Hold { stretches: vec![Stretch { from: at(number), until }], event }),
+        payment_due_at: Some(at(number)),
+    };
+    let first_payment = EventId(id.0.clone());
+    let outline = Outline { id, lead, started_at: at(number), first_payment, terms: Vec::new() };
+    Stored { outline, folded, standing: Status::Held }
+}
+
 /// Many of everything on the first of many sites.
 fn fill(store: &Store) {
     let filled = store.write(|conn| {
@@ -138,6 +192,10 @@ fn fill(store: &Store) {
         let webhooks: Vec<_> = (0..MANY).map(|n| unreadable(&id(0), &id(n), naive(n))).collect();
         webhooks::insert(conn, &webhooks)?;
         changes::insert(conn, &(0..MANY).map(change).collect::<Vec<_>>())?;
+        for number in 0..MANY {
+            alarms::begin(conn, &alarm(number))?;
+        }
+        purchases::replace(conn, &id(0), &[], &(0..MANY).map(purchase).collect::<Vec<_>>())?;
         // PostgreSQL learns by and by how much there is; the test does not wait for that. Table by table:
         // without a name it would be those of the whole server, too, where other tests are at work.
         for table in FILLED {
@@ -190,6 +248,11 @@ fn lists() -> Vec<(&'static str, Read)> {
                 }),
             ),
             ("changes", reading(move |c| changes::after(c, &id(0), after, PAGE))),
+            ("ended alarms", reading(move |c| alarms::ended(c, &id(0), before().as_deref(), PAGE))),
+            (
+                "overdue subscriptions",
+                reading(move |c| dues::overdue(c, &id(0), at(MANY), key(), PAGE)),
+            ),
             (
                 "changes of a member",
                 reading(move |c| changes::of_member(c, &id(0), &id(1), after, PAGE)),
@@ -328,6 +391,55 @@ fn on_sqlite_a_timeline_is_found_by_the_person_and_not_in_all_of_the_site() {
         assert!(!looks.is_empty(), "{name}: {steps:#?}");
         let walks = |step: &String| step.starts_with("SCAN") || step.contains("(site_id=?)");
         assert!(!steps.iter().any(walks), "{name}: {steps:#?}");
+    }
+}
+
+/// A look for alarms.
+type Look = fn(&mut Conn) -> Result<Option<Cause>>;
+
+/// Every look for what may be an alarm.
+fn looks() -> [(&'static str, Look); 5] {
+    [
+        ("held purchases", |c| watch::held(c, &id(0), at(MANY), at(MANY))),
+        ("webhooks of a status", |c| watch::webhooks(c, &id(0), Status::Unreadable, at(MANY))),
+        ("late ends", |c| watch::late_ends(c, &id(0), at(MANY))),
+        ("overdue subscriptions", |c| watch::overdue(c, &id(0), at(MANY))),
+        ("what is stuck", |c| watch::is_stuck(c, &id(0), at(MANY)).map(|_| None)),
+    ]
+}
+
+#[test]
+fn on_sqlite_each_look_for_alarms_goes_by_an_index_of_what_it_counts() {
+    let app = filled(Database::sqlite());
+    for (name, look) in looks() {
+        let steps = plan(app.app.store(), |conn| assert!(look(conn).is_ok(), "{name}"));
+        let looks: Vec<&String> = steps.iter().filter(|step| step.starts_with("SEARCH")).collect();
+        assert!(!looks.is_empty(), "{name}: {steps:#?}");
+        let nothing = "SCAN CONSTANT ROW";
+        let walks =
+            |step: &String| (grows(step) && step != nothing) || step.ends_with("(site_id=?)");
+        assert!(!steps.iter().any(walks), "{name}: {steps:#?}");
+    }
+}
+
+#[test]
+fn a_look_for_alarms_counts_what_there_is_and_no_further_than_its_limit() {
+    for database in [Some(Database::sqlite()), Database::postgres()].into_iter().flatten() {
+        let app = filled(database);
+        let look = |at_most: i64| {
+            app.app.store().read(|conn| {
+                let held = watch::held(conn, &id(0), at(at_most), at(MANY))?;
+                Ok::<_, StoreError>((held, watch::overdue(conn, &id(0), at(at_most))?))
+            })
+        };
+        let of = |number| Some(Cause { number, since: at(0) });
+        assert_eq!(
+            look(6).expect("a look"),
+            (of(7), of(7)),
+            "held for good, held until an end, and due"
+        );
+        assert_eq!(look(MANY).expect("a look"), (of(COUNTED_MAX), of(COUNTED_MAX)));
+        assert_eq!(look(-1).expect("a look"), (None, None));
     }
 }
 

@@ -1,70 +1,116 @@
-//! Neither what is logged nor what is posted tells a secret, a URL or a person.
+//! The daemon itself: what it logs and posts tells no secret, no URL and no person, and what it sent when it
+//! was killed it sends again.
 
 use super::receiver::{Answer, Receiver, status};
-use super::{MINUTE, hears_nonsense, on_both, sale, wants, worker};
-use chrono::TimeDelta;
-use serde_json::json;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use super::{SITE, sale};
+use crate::support::daemon::{Daemon, Home, until_or_tell};
+use crate::support::{ADMIN_KEY, Database, Reply};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::mpsc::channel;
 
-/// Lines that were logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+/// The lease of a look, or of a post, has run out: the next second has another.
+const LEASES_ARE_OVER: &str = "UPDATE leases SET until = '2000-01-01 00:00:00'; \
+    UPDATE alarms SET next_post_at = '2000-01-01 00:00:00' WHERE next_post_at IS NOT NULL";
 
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
+fn homes() -> impl Iterator<Item = Home> {
+    [Some(Database::sqlite()), Database::postgres()].into_iter().flatten().map(|database| {
+        let mut home = Home::new(database);
+        home.set("EGRESS__ALLOW", "127.0.0.0/8");
+        home.set("LOG__LEVEL", "trace");
+        home
+    })
+}
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+fn patch(daemon: &Daemon, site: &str, body: &Value) -> Reply {
+    let url = format!("{}/api/v1/sites/{site}", daemon.base);
+    let reply = daemon.send(daemon.client.patch(url).bearer_auth(ADMIN_KEY).body(body.to_string()));
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply
+}
+
+fn logs(daemon: &Daemon, line: &str) {
+    until_or_tell(line, || daemon.log().contains(line).then_some(()), || daemon.log());
 }
 
 #[test]
 fn nothing_that_goes_wrong_tells_a_secret_or_a_person() {
-    on_both(|app| {
+    for home in homes() {
+        let daemon = home.serve();
         let receiver = Receiver::start();
-        let shown = wants(
-            app,
-            &json!({
-                "url": receiver.url("/alarms/url-token?key=url-key"),
-                "heartbeat_url": "http://127.0.0.9:1/beat-token",
-            }),
-        );
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_ansi(false);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
-            let watch = |pause| {
-                app.clock.set(app.clock.now() + pause);
-                worker(app).drain().expect("watched");
-            };
-            watch(MINUTE);
-            app.receives(sale(1).body());
-            app.drain();
-            hears_nonsense(app);
-            receiver.answers([status(500), Answer::Never, status(410)]);
-            watch(MINUTE);
-            watch(TimeDelta::seconds(6));
-            watch(TimeDelta::days(2));
-        });
-        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).expect("a text");
-        assert!(lines.contains("an alarm was raised"), "{lines}");
-        assert!(lines.contains("an alarm was not taken"), "{lines}");
-        assert!(lines.contains("a heartbeat was not taken"), "{lines}");
-        let heard =
-            format!("{:?}", receiver.heard().iter().map(|heard| &heard.body).collect::<Vec<_>>());
-        assert!(heard.contains("held_purchases"), "{heard}");
-        let secret = shown["secret"].as_str().expect("a secret");
-        for word in
-            ["url-token", "url-key", "beat-token", secret, "example.com", "buyer", "@", "127.0.0."]
-        {
-            assert!(!lines.contains(word), "{word} in {lines}");
-            assert!(!heard.contains(word), "{word} in {heard}");
+        let wanted = json!({ "alarms": { "url": receiver.url("/alarms/url-token?key=url-key") } });
+        let secret = patch(&daemon, "default", &wanted).json["alarms"]["secret"].clone();
+        let secret = secret.as_str().expect("a secret").to_owned();
+        daemon.make("/api/v1/sites", &json!({ "id": "well" }));
+        let wanted = json!({ "alarms": { "heartbeat_url": "http://127.0.0.9:1/beat-token" } });
+        patch(&daemon, "well", &wanted);
+        receiver.answers([status(500), Answer::Never]);
+        daemon.receives(sale(1).on("2020-01-01 00:00:00").body());
+        daemon.receives(b"neither".to_vec());
+        daemon.drained();
+        home.sql(LEASES_ARE_OVER);
+        logs(&daemon, "an alarm was raised");
+        logs(&daemon, "an alarm was not taken");
+        logs(&daemon, "a heartbeat was not taken");
+        receiver.waits_for_one();
+        receiver.waits_for_one();
+        let heard = receiver.heard();
+        let bodies = heard.iter().map(|heard| heard.body.as_str()).collect::<String>();
+        let kinds = ["held_purchases", "unreadable_webhooks"];
+        assert!(kinds.iter().any(|kind| bodies.contains(kind)), "{bodies}");
+        let log = daemon.log();
+        for word in ["url-token", "url-key", "beat-token", &secret, "example.com", "buyer", "@"] {
+            assert!(!log.contains(word), "{word} in {log}");
+            assert!(!bodies.contains(word), "{word} in {bodies}");
         }
-    });
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_daemon_that_is_killed_between_sending_and_noting_has_it_sent_again_under_the_same_id() {
+    for home in homes() {
+        let receiver = Receiver::start();
+        let mut daemon = home.serve();
+        patch(&daemon, "default", &json!({ "alarms": { "url": receiver.url("/alarms") } }));
+        let (_go, gone) = channel();
+        receiver.answers([Answer::When(gone)]);
+        daemon.receives(b"neither".to_vec());
+        home.sql(LEASES_ARE_OVER);
+        receiver.waits_for_one();
+        daemon.signal("KILL");
+        daemon.ended();
+        home.sql(LEASES_ARE_OVER);
+        let again = home.serve();
+        receiver.waits_for_one();
+        let alarm = || again.get(&format!("{SITE}/alarms")).json["items"][0].clone();
+        let done = || (alarm()["post"]["status"] == "done").then(alarm);
+        let alarm = until_or_tell("the note", done, || alarm().to_string());
+        let heard = receiver.heard();
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert_eq!(
+            (&heard[0].body, &heard[0].headers["webhook-id"]),
+            (&heard[1].body, &heard[1].headers["webhook-id"])
+        );
+        assert_eq!(
+            (alarm["id"].as_str(), alarm["post"]["attempts"].as_i64()),
+            (Some(&*heard[0].headers["webhook-id"]), Some(2))
+        );
+        again.stop();
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_asked() {
+    let Some(home) = homes().next() else { return };
+    let (receiver, proxy) = (Receiver::start(), Receiver::start());
+    let url = proxy.url("");
+    let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    let daemon = home.serve_under(proxies.map(|name| (name, Path::new(&url))));
+    patch(&daemon, "default", &json!({ "alarms": { "url": receiver.url("/alarms") } }));
+    daemon.receives(b"neither".to_vec());
+    home.sql(LEASES_ARE_OVER);
+    receiver.waits_for_one();
+    assert_eq!((receiver.heard()[0].what.as_str(), proxy.heard().len()), ("POST /alarms", 0));
+    daemon.stop();
 }

@@ -26,7 +26,7 @@ impl Beside {
     }
 
     /// Ends it where it stands: whatever is under way is dropped, and nothing of it is noted.
-    fn is_cut(self) {
+    fn cut(self) {
         self.stop.send_replace(true);
         self.thread.join().expect("ended");
     }
@@ -55,7 +55,7 @@ fn what_was_sent_and_not_noted_is_sent_again_under_the_same_id() {
     on_both(|app| {
         let receiver = Receiver::start();
         let (dying, _go) = hanging(app, &receiver);
-        dying.is_cut();
+        dying.cut();
         let sent_at = app.clock.now();
         watch_at(app, sent_at + LEASE - TimeDelta::microseconds(1));
         assert_eq!(receiver.heard().len(), 1, "its claim still holds");
@@ -102,7 +102,7 @@ fn whoever_wakes_up_after_their_claim_notes_nothing() {
         }
         assert_eq!(attempts(), 2, "the late answer has been looked at");
         assert_eq!(the_alarm(app)["post"], after, "and nothing is noted of it");
-        late.is_cut();
+        late.cut();
     });
 }
 
@@ -117,7 +117,7 @@ fn two_processes_post_an_alarm_once() {
             for _ in 0..4 {
                 let alarms = app.app.alarms().clone();
                 scope.spawn(move || {
-                    Worker::new(alarms).expect("a worker").drain().expect("watched")
+                    Worker::new(alarms).expect("a worker").drain().expect("watched");
                 });
             }
         });

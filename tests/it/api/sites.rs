@@ -23,6 +23,10 @@ on_both_databases! {
                 "state": "waiting_for_first_webhook", "last_webhook_at": null,
                 "feeds_seen": [], "next_step": next,
             },
+            "alarms": {
+                "url": null, "secret_set": false, "gone_at": null, "heartbeat_url": null, "held_hours": 24,
+                "unmatched_hours": 1, "timers_late_minutes": 15, "overdue_days": 3, "off": [],
+            },
             "created_at": app.clock.now(),
         }));
     }
