@@ -8,22 +8,25 @@ use crate::store::Result;
 use crate::store::alarms::Attempts;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How many calls may be under way at once.
-const CALLS_MAX: usize = 32;
-/// How many of them may be later attempts: one receiver that hangs keeps no first word from another.
-const LATER_CALLS_MAX: usize = 8;
+/// How many first attempts at a post may be under way at once …
+const FIRST_CALLS_MAX: usize = 64;
+/// … how many later ones: receivers that hang keep no first word from another …
+const LATER_CALLS_MAX: usize = 16;
+/// … and how many heartbeats.
+const HEARTBEATS_MAX: usize = 64;
 /// How long between two looks for what is due.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// A call under way.
 #[derive(Debug)]
 enum Call {
-    Post(Box<Claimed>, Attempts),
+    Post(Box<Claimed>),
     Heartbeat(Well),
 }
 
@@ -34,7 +37,10 @@ pub struct Worker {
     alarms: Alarms,
     runtime: Runtime,
     calls: JoinSet<Done>,
-    later_calls: usize,
+    /// Room for calls of each sort; a call gives its place back however it ends.
+    first: Arc<Semaphore>,
+    later: Arc<Semaphore>,
+    heartbeats: Arc<Semaphore>,
     /// The sites that are well, and of which nobody has been told yet.
     well: VecDeque<Well>,
 }
@@ -43,8 +49,16 @@ impl Worker {
     /// Makes one; nothing happens until it is told to.
     pub fn new(alarms: Alarms) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (calls, well) = (JoinSet::new(), VecDeque::new());
-        Ok(Self { alarms, runtime, calls, later_calls: 0, well })
+        let room = |calls| Arc::new(Semaphore::new(calls));
+        Ok(Self {
+            alarms,
+            runtime,
+            calls: JoinSet::new(),
+            first: room(FIRST_CALLS_MAX),
+            later: room(LATER_CALLS_MAX),
+            heartbeats: room(HEARTBEATS_MAX),
+            well: VecDeque::new(),
+        })
     }
 
     /// Works until the program stops. A call that is under way then is cut: what is not noted is sent again
@@ -88,15 +102,18 @@ impl Worker {
             self.well = well.into();
         }
         let before = self.calls.len();
-        for (which, room) in [
-            (Attempts::First, CALLS_MAX.saturating_sub(self.calls.len())),
-            (Attempts::Later, LATER_CALLS_MAX.saturating_sub(self.later_calls)),
-        ] {
-            for claimed in self.alarms.claim(which, room)? {
-                self.post(claimed, which);
+        for (which, room) in [(Attempts::First, &self.first), (Attempts::Later, &self.later)] {
+            for claimed in self.alarms.claim(which, room.available_permits())? {
+                let (egress, place) = (self.alarms.egress().clone(), place_in(room));
+                let call = async move {
+                    let _place = place;
+                    let answer = egress.post(&claimed.to, claimed.message.clone()).await;
+                    (Call::Post(Box::new(claimed)), answer)
+                };
+                self.calls.spawn_on(call, self.runtime.handle());
             }
         }
-        while self.calls.len() < CALLS_MAX
+        while self.heartbeats.available_permits() > 0
             && let Some(well) = self.well.pop_front()
         {
             self.beat(well);
@@ -104,22 +121,13 @@ impl Worker {
         Ok(self.calls.len() > before)
     }
 
-    fn post(&mut self, claimed: Claimed, which: Attempts) {
-        self.later_calls += usize::from(which == Attempts::Later);
-        let egress = self.alarms.egress().clone();
-        let call = async move {
-            let answer = egress.post(&claimed.to, claimed.message.clone()).await;
-            (Call::Post(Box::new(claimed), which), answer)
-        };
-        self.calls.spawn_on(call, self.runtime.handle());
-    }
-
     fn beat(&mut self, well: Well) {
         let site_id = &well.site_id;
         match self.alarms.heartbeat_url(&well) {
             Ok(url) => {
-                let egress = self.alarms.egress().clone();
+                let (egress, place) = (self.alarms.egress().clone(), place_in(&self.heartbeats));
                 let call = async move {
+                    let _place = place;
                     let answer = egress.get(&url).await;
                     (Call::Heartbeat(well), answer)
                 };
@@ -133,8 +141,7 @@ impl Worker {
     fn note(&mut self, done: Option<Done>) {
         match done {
             None => {}
-            Some((Call::Post(claimed, which), answer)) => {
-                self.later_calls -= usize::from(which == Attempts::Later);
+            Some((Call::Post(claimed), answer)) => {
                 if let Err(error) = self.alarms.note(&claimed, answer) {
                     // Its claim runs out, and it is sent again.
                     tracing::error!(%error, "what became of an alarm could not be noted");
@@ -150,4 +157,9 @@ impl Worker {
             }
         }
     }
+}
+
+/// A place for a call; whoever asks has seen that there is one.
+fn place_in(room: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(room).try_acquire_owned().ok()
 }
