@@ -11,10 +11,10 @@
 //! lease notes nothing.
 
 use super::{Alarms, Sealed};
+use crate::core::Instant;
 use crate::core::alarm::Kind;
 use crate::core::schedule::next_sending_at;
 use crate::core::signature::{ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER};
-use crate::core::{Instant, alarm};
 use crate::egress::{Answer, CallError, Message};
 use crate::store::alarms::{self, Alarm, Attempts, Posted};
 use crate::store::{Result, StoreError, alarm_settings};
@@ -53,7 +53,7 @@ pub fn new_alarm(site_id: &str, kind: Kind, number: i64, detail: String, now: In
 fn message(site_id: &str, kind: Kind, number: i64, detail: &str, now: Instant) -> String {
     let data = json!({
         "site": site_id, "kind": kind, "first_seen_at": now, "count": number, "detail": detail,
-        "next_step": alarm::Kind::next_step(kind),
+        "next_step": kind.next_step(),
     });
     json!({ "type": RAISED, "timestamp": now, "data": data }).to_string()
 }

@@ -1,16 +1,16 @@
 //! When the next payments are expected of purchases that were there before that was asked: worked out once,
 //! in batches, beside other work. Access is not touched.
 
+use super::Flow;
 use super::fold::fold_one;
-use super::{Flow, rebuild::BATCH_ROWS_MAX};
+use super::rebuild::BATCH_ROWS_MAX;
+use super::settle::Bench;
 use crate::core::event::Event;
 use crate::core::link::PurchaseId;
 use crate::store::conn::Conn;
 use crate::store::sites::Busy;
 use crate::store::{Result, dues, events, purchases};
 use std::collections::BTreeMap;
-
-use super::settle::Bench;
 
 impl Flow {
     /// Works a batch of each site where there is any; answers whether there was.
