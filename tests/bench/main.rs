@@ -17,6 +17,7 @@ mod disk;
 mod grown;
 mod growth;
 mod intake;
+mod plans;
 mod process;
 mod reads;
 mod report;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Members of the site that has grown large
     #[arg(long, default_value_t = 1_000_000)]
     members: u32,
+    /// Members whom a plan is about
+    #[arg(long, default_value_t = 100_000)]
+    plan_members: u32,
     /// Measure only these parts
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     only: Vec<Part>,
@@ -79,10 +83,13 @@ enum Part {
     Growth,
     /// Everything of the grown site made again
     Rebuild,
+    /// A plan over many members, beside the webhooks
+    Plan,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Intake, Self::Application, Self::Growth, Self::Rebuild];
+    const ALL: [Self; 5] =
+        [Self::Intake, Self::Application, Self::Growth, Self::Rebuild, Self::Plan];
 }
 
 /// A kind of database.
@@ -135,6 +142,9 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
         if has(Part::Rebuild) {
             growth::rebuild(&grown, &mut table)?;
         }
+    }
+    if has(Part::Plan) {
+        plans::measure(arguments, database, &mut table)?;
     }
     report.add(table);
     Ok(())
