@@ -2,6 +2,7 @@
 //! webhook URL, and one admin key.
 
 use crate::core::Instant;
+use crate::core::breaker::MaxRevocations;
 use crate::core::grant::Core;
 use crate::core::policy::Policy;
 use crate::core::scope::Scope;
@@ -97,6 +98,8 @@ pub fn new_site(id: &str, name: &str, at: Instant) -> Site {
         feed_position: 0,
         plans_open: 0,
         core_version: Core::CURRENT.version,
+        max_revocations: Some(MaxRevocations::default()),
+        held_open_position: 0,
         created_at: at,
     }
 }

@@ -72,12 +72,18 @@ pub(super) struct ChangeView {
 /// What led to a change.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Cause")]
-struct CauseView {
+pub(super) struct CauseView {
     /// What kind of thing it was.
     #[schemars(extend("enum" = CAUSES))]
     kind: String,
     /// The id of the thing; of a timer, the instant at which it was due.
     id: String,
+}
+
+impl CauseView {
+    pub(super) fn of(kind: String, id: String) -> Self {
+        Self { kind, id }
+    }
 }
 
 impl From<Change> for ChangeView {
@@ -89,7 +95,7 @@ impl From<Change> for ChangeView {
             level: change.level,
             what: change.what,
             until: change.until.map(|until| until.and_utc()),
-            cause: CauseView { kind: change.cause_kind, id: change.cause_id },
+            cause: CauseView::of(change.cause_kind, change.cause_id),
             reason: change.reason,
         }
     }

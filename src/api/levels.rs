@@ -5,7 +5,7 @@ use crate::flow::edits::rules_moved;
 use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::rules::{self, Level};
-use crate::store::{Result as Stored, members, overrides};
+use crate::store::{Result as Stored, level_counts, overrides};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Listing, Nothing, Query, name_fault, slug_fault};
@@ -38,8 +38,7 @@ impl Resource for LevelView {
 
 fn views(conn: &mut Conn, site_id: &str, levels: Vec<Level>) -> Stored<Vec<LevelView>> {
     let ids: Vec<String> = levels.iter().map(|level| level.id.clone()).collect();
-    let counts: std::collections::HashMap<String, i64> =
-        members::count_by_level(conn, site_id, &ids)?.into_iter().collect();
+    let counts = level_counts::of(conn, site_id, &ids)?;
     let view = |level: Level| LevelView {
         members: counts.get(&level.id).copied().unwrap_or_default(),
         id: level.id,

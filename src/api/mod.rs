@@ -4,6 +4,7 @@ mod access;
 mod alarms;
 mod changes;
 mod connection;
+mod held_open;
 mod hooks;
 pub mod keys;
 mod levels;
@@ -100,6 +101,11 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/sites/{site}/members/{member}/blocks/{id}", "DELETE")
                 .delete(overrides::end_block),
         )
+        .service(resource("/sites/{site}/held-open", "GET, HEAD").get(held_open::list))
+        .service(resource("/sites/{site}/held-open/release", "POST").post(held_open::release_all))
+        .service(resource("/sites/{site}/held-open/discard", "POST").post(held_open::discard_all))
+        .service(resource("/sites/{site}/held-open/{id}/release", "POST").post(held_open::release))
+        .service(resource("/sites/{site}/held-open/{id}/discard", "POST").post(held_open::discard))
         .service(resource("/sites/{site}/access/check", "POST").post(access::check))
         .service(resource("/sites/{site}/webhooks", "GET, HEAD").get(webhooks::list))
         .service(resource("/sites/{site}/webhooks/{id}", "GET, HEAD").get(webhooks::get))

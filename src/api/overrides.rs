@@ -132,7 +132,7 @@ async fn make(
     });
     let made = made.await?;
     let level = match made.what {
-        OverrideKind::Grant(level) => Some(level),
+        OverrideKind::Grant(level) | OverrideKind::HeldOpen(level) => Some(level),
         OverrideKind::Block(level) => level,
         OverrideKind::Lift => None,
     };
@@ -162,7 +162,7 @@ fn faults(
     let mut add =
         |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
     let level = match what {
-        OverrideKind::Grant(level) => Some(level),
+        OverrideKind::Grant(level) | OverrideKind::HeldOpen(level) => Some(level),
         OverrideKind::Block(level) => level.as_ref(),
         OverrideKind::Lift => None,
     };

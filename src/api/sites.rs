@@ -9,6 +9,7 @@ pub(super) use shapes::{Edited, SiteView};
 use super::connection::connection;
 use super::recomputes::{is_finished, work};
 use crate::app::App;
+use crate::core::breaker::MaxRevocations;
 use crate::core::policy::Policy;
 use crate::first_start::{self, webhook_url};
 use crate::flow::edits::rules_moved;
@@ -30,7 +31,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use shapes::SECRET_CHARS_MAX;
+use shapes::{EditMaxRevocations, SECRET_CHARS_MAX};
 
 fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
     Ok(SiteView {
@@ -41,6 +42,7 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         webhook_url: Some(webhook_url(conn, app.sealer(), app.base_url(), &site.id)?),
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
+        max_revocations: site.max_revocations,
         connection: connection(conn, site, app.clock().now())?,
         alarms: alarms::view(conn, app, &site.id)?,
         created_at: site.created_at,
@@ -96,7 +98,7 @@ pub async fn create(
     if auth.caller.site_id.is_some() {
         return Err(Problem::forbidden("Use a key that is not bound to a site."));
     }
-    let Create { id, name, kartra_time_zone } = body.0;
+    let Create { id, name, kartra_time_zone, max_revocations } = body.0;
     let mut faults = Vec::new();
     let mut check = |pointer: &str, fault: Option<String>| {
         faults.extend(fault.map(|detail| Fault { pointer: pointer.to_owned(), detail }));
@@ -111,6 +113,9 @@ pub async fn create(
         Some(Ok(zone)) => Some(zone),
         None => None,
     };
+    for (pointer, detail) in breaker_faults(max_revocations.as_ref()) {
+        check(&pointer, Some(detail));
+    }
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
@@ -118,6 +123,9 @@ pub async fn create(
     let made = app.blocking(move |app| {
         let mut site = first_start::new_site(&id, &name, app.clock().now());
         site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
+        if let Some(written) = max_revocations {
+            site.max_revocations = limit_of(written, site.max_revocations);
+        }
         app.store().write(|conn| {
             let there = "There is a site with this id already. Choose another id.";
             let going = "A site with this id is still being deleted. Try again in a few minutes.";
@@ -239,7 +247,25 @@ fn check(app: &App, change: &Edit) -> Result<Option<Tz>, Problem> {
         let found = alarms.faults(app).into_iter();
         found.for_each(|(key, detail)| note(format!("/alarms/{key}"), detail));
     }
+    breaker_faults(change.max_revocations.as_ref())
+        .into_iter()
+        .for_each(|(pointer, detail)| note(pointer, detail));
     if faults.is_empty() { Ok(zone) } else { Err(Problem::invalid(faults)) }
+}
+
+/// What is wrong with the limit of the breaker. Each key has bounds of its own, so what was before is no matter.
+fn breaker_faults(written: Option<&Option<Object<EditMaxRevocations>>>) -> Vec<(String, String)> {
+    let Some(Some(Object(edit))) = written else { return Vec::new() };
+    let faults = edit.of(None).faults().into_iter();
+    faults.map(|(key, detail)| (format!("/max_revocations/{key}"), detail)).collect()
+}
+
+/// The limit of the breaker as it was written; `null` sets none.
+fn limit_of(
+    written: Option<Object<EditMaxRevocations>>,
+    before: Option<MaxRevocations>,
+) -> Option<MaxRevocations> {
+    written.map(|Object(edit)| edit.of(before))
 }
 
 /// A policy as it was written; `null` sets none.
@@ -263,6 +289,9 @@ fn apply(
     site.kartra_time_zone = zone.unwrap_or(site.kartra_time_zone);
     site.enabled = change.enabled.unwrap_or(site.enabled);
     site.policy = change.policy.map_or_else(|| site.policy.clone(), policy_of);
+    if let Some(written) = change.max_revocations {
+        site.max_revocations = limit_of(written, site.max_revocations);
+    }
     if let Some(secret) = change.ipn_secret {
         let seal =
             |secret: String| app.sealer().seal(&ipn_purpose(&site.id), secret.trim().as_bytes());

@@ -82,8 +82,9 @@ struct EventView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "OverrideOfTimeline")]
 struct StepView {
-    /// A manual `grant`, a `block`, or the `lift` of what chargebacks block.
-    #[schemars(extend("enum" = ["grant", "block", "lift"]))]
+    /// A manual `grant`, a `block`, the `lift` of what chargebacks block, or a level that was `held_open`
+    /// instead of being revoked.
+    #[schemars(extend("enum" = ["grant", "block", "lift", "held_open"]))]
     what: &'static str,
     /// Whether this is when it `began` or when it `ended`.
     #[schemars(extend("enum" = ["began", "ended"]))]
@@ -92,7 +93,8 @@ struct StepView {
     level: Option<String>,
     /// The end that it was made with; null for good.
     until: Option<Instant>,
-    /// What the operator wrote beside it; null where nothing.
+    /// What the operator wrote beside it, or what would have revoked the level that was held open; null where
+    /// nothing.
     note: Option<String>,
 }
 
@@ -223,6 +225,7 @@ fn steps(made: &Override, now: Instant) -> Vec<ItemView> {
         OverrideKind::Grant(level) => ("grant", Some(level.clone())),
         OverrideKind::Block(level) => ("block", level.clone()),
         OverrideKind::Lift => ("lift", None),
+        OverrideKind::HeldOpen(level) => ("held_open", Some(level.clone())),
     };
     let ended = made.stretch().until.filter(|end| *end <= now);
     let steps = [("began", Some(made.begun_at)), ("ended", ended)];

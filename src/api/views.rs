@@ -65,6 +65,8 @@ pub struct ConsideredView {
     mapping: Option<MappingRef>,
     /// The id of the manual grant; null for a purchase.
     grant: Option<String>,
+    /// The id of what holds the level open; null for all else.
+    held_open: Option<String>,
     /// When this grant will next change by time alone; null where it will not.
     changes_at: Option<Instant>,
 }
@@ -162,6 +164,7 @@ impl ConsideredView {
                 .as_ref()
                 .map(|(id, version)| MappingRef { id: id.clone(), version: *version }),
             grant: considered.override_id.clone(),
+            held_open: considered.held_open_id.clone(),
             changes_at: considered.changes_at,
         }
     }

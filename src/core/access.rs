@@ -2,7 +2,11 @@
 //!
 //! [`answer`] is given what a member's purchases give and what operators have overridden, and an
 //! instant. [`Picture`] makes those out of bare events, for questions about the past and for
-//! checking what was recorded.
+//! checking what was recorded. [`held_open`] knows what the revocation breaker has not let go.
+
+mod held_open;
+
+pub use held_open::{ended_at, overtaken};
 
 use super::Instant;
 use super::event::{Event, EventId, Kind, LeadKey};
@@ -50,14 +54,16 @@ pub struct Considered {
     pub held: bool,
     /// Why, or why not.
     pub reason: Reason,
-    /// The purchase; `None` for a manual grant.
+    /// The purchase; `None` for a manual grant and for what is held open.
     pub purchase: Option<ConsideredPurchase>,
-    /// The event that decided; `None` for a manual grant.
+    /// The event that decided; `None` for a manual grant and for what is held open.
     pub event: Option<EventRef>,
-    /// The mapping and its version; `None` for manual grants and held purchases.
+    /// The mapping and its version; `None` for held purchases, too.
     pub mapping: Option<(String, i64)>,
     /// The manual grant.
     pub override_id: Option<String>,
+    /// What is held open.
+    pub held_open_id: Option<String>,
     /// The latest stretch begun by then in which it gives the level, blocks left aside; `None` where it
     /// has given nothing.
     pub gave: Option<Stretch>,
@@ -95,6 +101,14 @@ pub struct Block {
     pub note: Option<String>,
 }
 
+impl Block {
+    /// Whether it takes a level away.
+    #[must_use]
+    pub fn is_on(&self, level: &str) -> bool {
+        self.level.as_deref().is_none_or(|blocked| blocked == level)
+    }
+}
+
 /// What is known of one member.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
@@ -107,25 +121,11 @@ pub struct Known<'a> {
 /// Access: which levels are held at `at`, and why.
 #[must_use]
 pub fn answer(known: Known<'_>, at: Instant) -> Answer {
-    let begun = |o: &&Override| o.begun_at <= at;
-    let overrides: Vec<&Override> = known.overrides.iter().filter(begun).collect();
+    let overrides: Vec<&Override> = begun(known.overrides, at).collect();
     let blocks = all_blocks(known.purchases, &overrides);
-    let taken = |level: &str| {
-        let of_level = blocks.iter().filter(|b| b.level.as_deref().is_none_or(|l| l == level));
-        union(of_level.map(|block| block.stretch).collect())
-    };
-
-    let mut given: BTreeMap<&str, Vec<Stretch>> = BTreeMap::new();
-    for grant in known.purchases.iter().flat_map(|purchase| &purchase.grants) {
-        given.entry(&grant.level).or_default().extend(&grant.stretches);
-    }
-    for o in &overrides {
-        if let OverrideKind::Grant(level) = &o.what {
-            given.entry(level).or_default().push(o.stretch());
-        }
-    }
-    let levels = given.into_iter().filter_map(|(level, stretches)| {
-        let held = without(union(stretches), &taken(level));
+    let taken = |level: &str| taken(&blocks, level);
+    let stretches = held_stretches(known.purchases, &overrides, &blocks);
+    let levels = stretches.into_iter().filter_map(|(level, held)| {
         let stretch = held.into_iter().find(|stretch| stretch.contains(at))?;
         Some(Held { level: level.to_owned(), since: stretch.from, until: stretch.until })
     });
@@ -136,6 +136,7 @@ pub fn answer(known: Known<'_>, at: Instant) -> Answer {
         .iter()
         .flat_map(|purchase| consider_purchase(purchase, at, &taken))
         .chain(overrides.iter().filter_map(|o| consider_manual(o, at, &taken)))
+        .chain(overrides.iter().filter_map(|o| held_open::consider(o, at, &blocks)))
         .collect();
     considered.sort_by(|a, b| (b.held, &a.level).cmp(&(a.held, &b.level)));
 
@@ -145,6 +146,45 @@ pub fn answer(known: Known<'_>, at: Instant) -> Answer {
     let blocks: Vec<Block> = blocks.into_iter().filter(|b| b.stretch.contains(at)).collect();
     let blocked = blocks.iter().any(|block| block.level.is_none());
     Answer { at, blocked, levels, considered, blocks, next_change_at }
+}
+
+/// The overrides that have begun by an instant.
+fn begun(overrides: &[Override], at: Instant) -> impl Iterator<Item = &Override> {
+    overrides.iter().filter(move |o| o.begun_at <= at)
+}
+
+/// When some blocks take a level away.
+fn taken(blocks: &[Block], level: &str) -> Vec<Stretch> {
+    let of_level = blocks.iter().filter(|block| block.is_on(level));
+    union(of_level.map(|block| block.stretch).collect())
+}
+
+/// When each level is held, in as few stretches as possible and in order.
+fn held_stretches<'a>(
+    purchases: &'a [Folded],
+    overrides: &[&'a Override],
+    blocks: &[Block],
+) -> BTreeMap<&'a str, Vec<Stretch>> {
+    let mut given: BTreeMap<&str, Vec<Stretch>> = BTreeMap::new();
+    for grant in purchases.iter().flat_map(|purchase| &purchase.grants) {
+        given.entry(&grant.level).or_default().extend(&grant.stretches);
+    }
+    for o in overrides {
+        if let OverrideKind::Grant(level) = &o.what {
+            given.entry(level).or_default().push(o.stretch());
+        }
+    }
+    for (level, stretches) in &mut given {
+        *stretches = without(union(std::mem::take(stretches)), &taken(blocks, level));
+    }
+    for o in overrides {
+        if let OverrideKind::HeldOpen(level) = &o.what {
+            let stretches = given.entry(level).or_default();
+            stretches.extend(held_open::stretches(o, level, blocks));
+            *stretches = union(std::mem::take(stretches));
+        }
+    }
+    given
 }
 
 /// The blocks that operators made, and those of chargebacks until they are lifted.
@@ -157,7 +197,7 @@ fn all_blocks(purchases: &[Folded], overrides: &[&Override]) -> Vec<Block> {
             chargeback: None,
             note: o.note.clone(),
         }),
-        OverrideKind::Grant(_) | OverrideKind::Lift => None,
+        OverrideKind::Grant(_) | OverrideKind::HeldOpen(_) | OverrideKind::Lift => None,
     });
     let by_chargeback = purchases.iter().flat_map(|purchase| {
         purchase.blocks.iter().map(|block| {
@@ -205,6 +245,7 @@ fn consider_purchase(
             event: Some(verdict.1.event.clone()),
             mapping: Some((grant.mapping_id.clone(), grant.mapping_version)),
             override_id: None,
+            held_open_id: None,
             gave: begun_last(&grant.stretches, at),
             changes_at: earlier(next_change(&given, at), next_change(&grant.stretches, at)),
         }
@@ -221,6 +262,7 @@ fn consider_purchase(
             event: Some(hold.event.clone()),
             mapping: None,
             override_id: None,
+            held_open_id: None,
             gave: None,
             changes_at: next_change(&hold.stretches, at),
         });
@@ -271,6 +313,7 @@ fn consider_manual(
         event: None,
         mapping: None,
         override_id: Some(o.id.clone()),
+        held_open_id: None,
         gave: begun_last(&whole, at),
         changes_at: earlier(next_change(&given, at), next_change(&whole, at)),
     })

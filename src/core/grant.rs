@@ -60,6 +60,8 @@ pub enum Reason {
     Blocked,
     /// No mapping names what was bought.
     Held,
+    /// It would have been revoked together with many others, and nobody has decided yet.
+    HeldOpen,
 }
 
 impl Reason {
@@ -86,6 +88,7 @@ impl Reason {
             Self::ManualEnded => "manual_ended",
             Self::Blocked => "blocked",
             Self::Held => "held",
+            Self::HeldOpen => "held_open",
         }
     }
 }

@@ -22,7 +22,7 @@ fn latest<'a>(
     with_email.max_by(|a, b| a.recency(b)).and_then(email).map(str::to_owned)
 }
 
-/// What an operator decided, whatever billing says.
+/// What an operator decided, or the revocation breaker until one has, whatever billing says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
     /// Opaque id.
@@ -53,6 +53,8 @@ pub enum OverrideKind {
     Block(Option<String>),
     /// Ends every chargeback block that began before it.
     Lift,
+    /// Holds a level open that would have been revoked, until an operator has decided.
+    HeldOpen(String),
 }
 
 impl Override {

@@ -19,6 +19,7 @@
 
 pub mod access;
 pub mod alarm;
+pub mod breaker;
 pub mod change;
 pub mod due;
 pub mod event;

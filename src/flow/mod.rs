@@ -5,6 +5,7 @@
 //! * All of them end in [`settle`], which is the one path to access.
 //! * [`preview`] tells what other rules would change, and writes nothing; [`plans`] are previews that are kept
 //!   until somebody applies them, and [`edits`] writes rules.
+//! * [`breaker`] stops a flood of revocations there, and [`held_open`] does what an operator then decides.
 //! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
 //! Absences that tests check: no change is recorded outside a site's lock; no transaction here ever
@@ -14,11 +15,13 @@
 
 mod aside;
 mod bell;
+mod breaker;
 pub mod check;
 mod dues;
 pub mod edits;
 mod fold;
 mod health;
+pub mod held_open;
 mod link;
 mod listener;
 pub mod past;
@@ -269,7 +272,7 @@ impl Flow {
             Busy::Wait => Some(self.place(site_id)?),
             Busy::Skip => None,
         };
-        let mut moved = false;
+        let (mut moved, mut held_open) = (false, 0);
         let done = self.store.write(|conn| match self.bench(conn, site_id, Some(busy))? {
             Some(bench) if bench.site.core_version > self.core.version => match busy {
                 Busy::Wait => Err(StoreError::Overtaken.into()),
@@ -280,6 +283,7 @@ impl Flow {
                 let position = bench.site.feed_position;
                 let done = work(conn, &mut bench)?;
                 moved = bench.site.feed_position != position;
+                held_open = bench.held_open();
                 self.tell(conn, Moved { work: bench.has_made_work(), feed: moved })?;
                 Ok(Some(done))
             }
@@ -287,6 +291,9 @@ impl Flow {
         });
         if moved {
             self.move_feeds();
+        }
+        if done.is_ok() {
+            self.metrics.held_open(held_open);
         }
         done
     }

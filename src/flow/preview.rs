@@ -168,7 +168,7 @@ impl Place<'_> {
             members::emails_of(conn, site_id, &leads)?.into_values().flatten().collect();
         let emails: Vec<String> = emails.into_iter().collect();
         let mut steps = Vec::new();
-        let compared = Compared::load(conn, bench, proposed, &emails)?;
+        let mut compared = Compared::load(conn, bench, proposed, &emails)?;
         let having_their_turn = emails.into_iter().filter(|e| self.is_turn_of(e, &compared));
         let members: Vec<String> = having_their_turn.collect();
         members.iter().for_each(|email| steps.extend(compared.steps_of(email, bench.at)));
@@ -197,7 +197,7 @@ pub(super) fn steps_of(
     proposed: &Proposed,
     emails: &[String],
 ) -> Result<Vec<Step>> {
-    let compared = Compared::load(conn, bench, proposed, emails)?;
+    let mut compared = Compared::load(conn, bench, proposed, emails)?;
     Ok(emails.iter().flat_map(|email| compared.steps_of(email, bench.at)).collect())
 }
 
@@ -223,12 +223,13 @@ impl Compared {
     }
 
     /// What differs for one member.
-    fn steps_of(&self, email: &str, at: Instant) -> Vec<Step> {
-        let held = |dossier: &Dossier| -> BTreeMap<String, Held> {
-            let levels = dossier.answer(email, at).levels;
+    fn steps_of(&mut self, email: &str, at: Instant) -> Vec<Step> {
+        let by_level = |levels: Vec<Held>| -> BTreeMap<String, Held> {
             levels.into_iter().map(|held| (held.level.clone(), held)).collect()
         };
-        let (mut old, mut new) = (held(&self.before), held(&self.after));
+        let mut old = by_level(self.before.answer(email, at).levels);
+        // What those rules would give is held open no longer.
+        let mut new = by_level(self.after.settled_answer(email, at).levels);
         let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
         let step = |level: String| {
             let (before, after) = (old.remove(&level), new.remove(&level));

@@ -10,7 +10,7 @@ use super::{Flow, FlowError};
 use crate::store::conn::Conn;
 use crate::store::counts::Rows;
 use crate::store::observations::{self, Due};
-use crate::store::{Result, bodies, events, members, purchases};
+use crate::store::{Result, bodies, events, level_counts, members, purchases};
 
 pub use super::check::{Discrepancy, check};
 
@@ -84,7 +84,7 @@ pub fn rebuild(
             }
         }
     }
-    Ok(())
+    flow.under_lock(site_id, |conn, _| Ok::<_, FlowError>(level_counts::recount(conn, site_id)?))
 }
 
 /// One batch of a pass; answers how many rows it took and which was the last.

@@ -1,6 +1,7 @@
 //! What a change of rules leaves behind, in bounded batches: the change is committed first, then the
 //! purchases concerned are computed again, wherever the last batch got to.
 
+use super::held_open;
 use super::settle::{Bench, Cause, Touched, settle};
 use super::upgrade;
 use crate::core::event::EventId;
@@ -34,24 +35,57 @@ pub fn ask(conn: &mut Conn, bench: &Bench, scope: &Scope, cause: &Cause) -> Resu
         created_at: bench.at.naive_utc(),
         finished_at: None,
         plan_id: cause.plan_id.clone(),
+        decides: None,
+        decides_up_to: None,
     };
     recomputes::insert(conn, &recompute)?;
     bench.makes_work();
     Ok(recompute)
 }
 
-/// Works one batch of the oldest open recompute; answers how many purchases or events it held, and
-/// `None` where there was no recompute.
+/// Works one batch of the oldest open recompute; answers how many purchases, events or decisions it held,
+/// and `None` where there was no recompute.
 pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<Option<usize>> {
     let site_id = bench.site.id.clone();
     let Some(recompute) = recomputes::next(conn, &site_id)? else {
         return Ok(None);
     };
-    let cause = Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone())
-        .seen_in(recompute.plan_id.as_deref());
-    if cause.kind == upgrade::CAUSE {
-        return upgrade::batch(conn, bench, &recompute, &cause).map(Some);
+    if recompute.cause_kind == upgrade::CAUSE {
+        return upgrade::batch(conn, bench, &recompute).map(Some);
     }
+    let batch = match &recompute.decides {
+        Some(word) => held_open::batch(conn, bench, &recompute, word, limit)?,
+        None => purchases_batch(conn, bench, &recompute, limit)?,
+    };
+    match batch.reached {
+        Some(reached) if batch.count == limit => {
+            let done = (recompute.done + batch.members).min((recompute.members - 1).max(0));
+            recomputes::advance(conn, &site_id, &recompute.id, &reached, done)?;
+        }
+        _ => recomputes::finish(conn, &site_id, &recompute.id, bench.at)?,
+    }
+    Ok(Some(usize::try_from(batch.count).unwrap_or(usize::MAX)))
+}
+
+/// What a batch of a recompute has done.
+pub(super) struct Batch {
+    /// Where it got to; `None` where nothing was left.
+    pub(super) reached: Option<String>,
+    /// How many things it held: fewer than it might have where they are the last.
+    pub(super) count: i64,
+    /// How many members those were.
+    pub(super) members: i64,
+}
+
+/// Computes a batch of purchases again, or of events and their purchases.
+fn purchases_batch(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    recompute: &Recompute,
+    limit: i64,
+) -> Result<Batch> {
+    let site_id = bench.site.id.clone();
+    let cause = cause_of(recompute);
     let mut touched = Touched::default();
     let mut reached = None;
     let mut count = 0i64;
@@ -69,19 +103,12 @@ pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, limit: i64) -> Result<Op
             count += 1;
         }
     }
-    let purchases = i64::try_from(touched.purchases.len()).unwrap_or(i64::MAX);
+    let members = i64::try_from(touched.purchases.len()).unwrap_or(i64::MAX);
     if count > 0 {
         touch_all_purchases(conn, &site_id, &mut touched, &cause)?;
         settle(conn, bench, touched)?;
     }
-    match reached {
-        Some(reached) if count == limit => {
-            let done = (recompute.done + purchases).min((recompute.members - 1).max(0));
-            recomputes::advance(conn, &site_id, &recompute.id, &reached, done)?;
-        }
-        _ => recomputes::finish(conn, &site_id, &recompute.id, bench.at)?,
-    }
-    Ok(Some(usize::try_from(count).unwrap_or(usize::MAX)))
+    Ok(Batch { reached, count, members })
 }
 
 /// Rules touch a purchase even where its events stay as they are.
@@ -98,6 +125,12 @@ fn touch_all_purchases(
         }
     }
     Ok(())
+}
+
+/// What changes name as their cause where a recompute leads to them.
+pub(super) fn cause_of(recompute: &Recompute) -> Cause {
+    Cause::new(known_kind(&recompute.cause_kind), recompute.cause_id.clone())
+        .seen_in(recompute.plan_id.as_deref())
 }
 
 /// The causes that recomputes are stored with, as the words that changes name.

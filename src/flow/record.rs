@@ -1,17 +1,18 @@
 //! Answers the members concerned, and records what differs from what was recorded last.
 
+use super::breaker;
 use super::settle::{Bench, Cause};
 use super::told::Told;
 use crate::core::Instant;
-use crate::core::access::{Answer, Known, answer};
+use crate::core::access::{Answer, Held, Known, answer, ended_at, overtaken};
 use crate::core::change::{Difference, NOTHING_GIVES_IT, What, differences};
 use crate::core::event::LeadKey;
 use crate::core::grant::Folded;
-use crate::core::member::Override;
+use crate::core::member::{Override, OverrideKind};
 use crate::store::changes::Change;
 use crate::store::conn::Conn;
 use crate::store::members::{self, Member};
-use crate::store::{Result, changes, overrides, plans, purchases, sites};
+use crate::store::{Result, changes, held_open, overrides, plans, purchases, sites};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that answers about some members need.
@@ -19,6 +20,8 @@ pub(crate) struct Dossier {
     leads: BTreeMap<String, BTreeSet<LeadKey>>,
     purchases: BTreeMap<LeadKey, Vec<Folded>>,
     overrides: Vec<Override>,
+    /// What is held open no longer, by id.
+    ended: Vec<String>,
 }
 
 impl Dossier {
@@ -34,7 +37,7 @@ impl Dossier {
             by_lead.entry(purchase.outline.lead).or_default().push(purchase.folded);
         }
         let overrides = overrides::concerning(conn, site_id, emails, &keys)?;
-        Ok(Self { leads, purchases: by_lead, overrides })
+        Ok(Self { leads, purchases: by_lead, overrides, ended: Vec::new() })
     }
 
     /// Every purchase of these addresses.
@@ -48,7 +51,8 @@ impl Dossier {
         for purchase in judged {
             purchases.entry(purchase.lead.clone()).or_default().push(purchase);
         }
-        Self { leads: self.leads.clone(), purchases, overrides: self.overrides.clone() }
+        let (leads, overrides) = (self.leads.clone(), self.overrides.clone());
+        Self { leads, purchases, overrides, ended: Vec::new() }
     }
 
     /// The leads of an address.
@@ -64,13 +68,97 @@ impl Dossier {
 
     /// What the member with an address holds at an instant.
     pub(crate) fn answer(&self, email: &str, at: Instant) -> Answer {
-        let leads = self.leads(email);
-        let purchases: Vec<Folded> =
-            leads.iter().filter_map(|lead| self.purchases.get(lead)).flatten().cloned().collect();
-        let overrides: Vec<Override> =
-            self.overrides.iter().filter(|o| o.belongs_to(email, &leads)).cloned().collect();
+        let (purchases, overrides) = self.known(email);
         answer(Known { purchases: &purchases, overrides: &overrides }, at)
     }
+
+    /// The same, after what is held open and has become needless has ended.
+    pub(super) fn settled_answer(&mut self, email: &str, at: Instant) -> Answer {
+        let is_open =
+            |o: &Override| matches!(o.what, OverrideKind::HeldOpen(_)) && o.ended_at.is_none();
+        if !self.overrides.iter().any(is_open) {
+            return self.answer(email, at);
+        }
+        let (purchases, overrides) = self.known(email);
+        let known = Known { purchases: &purchases, overrides: &overrides };
+        let needless = overtaken(known, at).into_iter().map(|o| o.id.clone()).collect();
+        self.end(self.of_nobody_else(email, needless), at);
+        self.answer(email, at)
+    }
+
+    /// When a level that a member has held since an instant has ended.
+    pub(super) fn ended_at(
+        &self,
+        email: &str,
+        level: &str,
+        since: Instant,
+        at: Instant,
+    ) -> Instant {
+        let (purchases, overrides) = self.known(email);
+        ended_at(Known { purchases: &purchases, overrides: &overrides }, level, since, at)
+    }
+
+    /// What is known of the member with an address.
+    fn known(&self, email: &str) -> (Vec<Folded>, Vec<Override>) {
+        let leads = self.leads(email);
+        let purchases = leads.iter().filter_map(|lead| self.purchases.get(lead)).flatten();
+        let overrides = self.overrides.iter().filter(|o| o.belongs_to(email, &leads));
+        (purchases.cloned().collect(), overrides.cloned().collect())
+    }
+
+    /// What holds a level open for a member, and for nobody else.
+    pub(super) fn open_of_level(&self, email: &str, level: &str) -> Vec<String> {
+        let leads = self.leads(email);
+        let open = self.overrides.iter().filter(|o| {
+            o.what == OverrideKind::HeldOpen(level.to_owned())
+                && o.ended_at.is_none()
+                && o.belongs_to(email, &leads)
+        });
+        self.of_nobody_else(email, open.map(|o| o.id.clone()).collect())
+    }
+
+    /// Those of a member's overrides that belong to nobody else: leads may have parted since.
+    fn of_nobody_else(&self, email: &str, mut ids: Vec<String>) -> Vec<String> {
+        let leads = self.leads(email);
+        let is_theirs =
+            |id: &String| self.overrides.iter().any(|o| o.id == *id && o.leads.is_subset(&leads));
+        ids.retain(is_theirs);
+        ids
+    }
+
+    /// Takes an override that has just been made.
+    pub(super) fn add(&mut self, made: Override) {
+        self.overrides.push(made);
+    }
+
+    /// Takes it back.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.overrides.retain(|o| o.id != id);
+    }
+
+    /// Lets some overrides that stand end at an instant.
+    pub(super) fn end(&mut self, ids: Vec<String>, at: Instant) {
+        for o in self.overrides.iter_mut().filter(|o| ids.contains(&o.id)) {
+            o.ended_at = Some(at);
+        }
+        self.ended.extend(ids);
+    }
+}
+
+/// What is to be recorded of one member.
+pub(super) struct Step<'a> {
+    /// The member, as of before.
+    pub(super) member: Member,
+    /// Whether the member is new.
+    is_new: bool,
+    /// What led to it.
+    pub(super) cause: &'a Cause,
+    /// What was recorded.
+    pub(super) before: Vec<Held>,
+    /// What is held now.
+    pub(super) answer: Answer,
+    /// How that differs.
+    pub(super) differences: Vec<Difference>,
 }
 
 /// Answers some members at the bench's instant and records the differences; answers their number.
@@ -88,23 +176,40 @@ pub(super) fn record_members(
     if bench.site.plans_open > 0 {
         plans::touch(conn, &site_id, &emails)?;
     }
-    let dossier = Dossier::load(conn, &site_id, &emails)?;
+    let mut dossier = Dossier::load(conn, &site_id, &emails)?;
     let known = members::with_emails(conn, &site_id, &emails)?;
     let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
     let mut recorded = members::recorded(conn, &site_id, &ids)?;
 
     let new = new_members(bench, &dossier, &emails, &known);
-    let (mut moved, mut came) = (Vec::new(), Vec::new());
-    let (mut feed, mut access) = (Vec::new(), members::NewAccess::default());
     let known = known.into_iter().map(|member| (member, false));
     let mut all: Vec<(Member, bool)> =
         known.chain(new.into_iter().map(|member| (member, true))).collect();
     all.sort_by(|(a, _), (b, _)| a.email.cmp(&b.email));
-    for (mut member, is_new) in all {
-        let Some(cause) = concerned.get(&member.email) else { continue };
-        let answer = dossier.answer(&member.email, bench.at);
+    let step = |(member, is_new): (Member, bool)| {
+        let cause = concerned.get(&member.email)?;
+        let answer = dossier.settled_answer(&member.email, bench.at);
         let before = recorded.remove(&member.id).unwrap_or_default();
         let differences = differences(&before, &answer.levels);
+        Some(Step { member, is_new, cause, before, answer, differences })
+    };
+    let mut steps: Vec<Step<'_>> = all.into_iter().filter_map(step).collect();
+    breaker::hold_open(conn, bench, &mut dossier, &mut steps)?;
+    held_open::end(conn, &site_id, &dossier.ended, bench.at)?;
+    record(conn, bench, steps, told)
+}
+
+/// Records some steps; answers how many changes there were.
+fn record(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    steps: Vec<Step<'_>>,
+    told: &mut Told,
+) -> Result<usize> {
+    let site_id = bench.site.id.clone();
+    let (mut moved, mut came) = (Vec::new(), Vec::new());
+    let (mut feed, mut access) = (Vec::new(), members::NewAccess::default());
+    for Step { mut member, is_new, cause, before, answer, differences } in steps {
         let next_change_at = answer.next_change_at.map(|at| at.naive_utc());
         let moves = !differences.is_empty() || member.next_change_at != next_change_at;
         member.version += i64::from(!differences.is_empty());

@@ -46,6 +46,13 @@ impl Cause {
     pub fn seen_in(self, plan_id: Option<&str>) -> Self {
         Self { plan_id: plan_id.map(str::to_owned), ..self }
     }
+
+    /// Whether a person has seen what follows from it for each member before it happens: then nothing of it
+    /// is held open. This is the one place that says so.
+    #[must_use]
+    pub fn was_seen(&self) -> bool {
+        self.plan_id.is_some() || ["override", "breaker", "erase"].contains(&self.kind)
+    }
 }
 
 /// What has to be computed again, each with what led to it.
@@ -86,12 +93,22 @@ pub struct Bench {
     now: Instant,
     /// Whether this transaction leaves work to whoever takes it.
     work_made: Cell<bool>,
+    /// How many levels of members this transaction holds open.
+    held_open: Cell<usize>,
 }
 
 impl Bench {
     /// A site that has been read just now.
     pub(super) fn new(site: Site, book: Arc<RuleBook>, core: Core, at: Instant) -> Self {
-        Self { site, book, core, at, now: at, work_made: Cell::default() }
+        Self {
+            site,
+            book,
+            core,
+            at,
+            now: at,
+            work_made: Cell::default(),
+            held_open: Cell::default(),
+        }
     }
 
     /// The instant at which everything is recorded, whichever it is answered at.
@@ -108,6 +125,16 @@ impl Bench {
     /// Whether it does.
     pub(super) fn has_made_work(&self) -> bool {
         self.work_made.get()
+    }
+
+    /// Notes that this transaction holds so many levels of members open.
+    pub(super) fn holds_open(&self, count: usize) {
+        self.held_open.set(self.held_open.get() + count);
+    }
+
+    /// How many it does.
+    pub(super) fn held_open(&self) -> usize {
+        self.held_open.get()
     }
 
     /// The rules that purchases are judged by.

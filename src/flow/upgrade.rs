@@ -96,12 +96,7 @@ pub(super) fn ask(conn: &mut Conn, bench: &Bench, plan_id: &str) -> Result<Recom
 }
 
 /// Works one batch of that; answers how many rows it held. Where it got to is noted as pass and row.
-pub(super) fn batch(
-    conn: &mut Conn,
-    bench: &mut Bench,
-    recompute: &Recompute,
-    cause: &Cause,
-) -> Result<usize> {
+pub(super) fn batch(conn: &mut Conn, bench: &mut Bench, recompute: &Recompute) -> Result<usize> {
     let (number, after) = recompute.reached.split_once(' ').unwrap_or(("0", ""));
     let number: usize = number.parse().map_err(|_| {
         StoreError::Corrupt(format!("a recompute that has reached {}", recompute.reached))
@@ -111,7 +106,8 @@ pub(super) fn batch(
         recomputes::finish(conn, &site_id, &recompute.id, bench.at)?;
         return Ok(0);
     };
-    let (count, reached) = match again(conn, bench, *pass, after, cause)? {
+    let (count, reached) = match again(conn, bench, *pass, after, &recompute::cause_of(recompute))?
+    {
         Some((count, last)) => (count, format!("{number} {last}")),
         None => (0, format!("{} ", number + 1)),
     };

@@ -11,7 +11,8 @@ pub mod standing;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use standing::{Gauges, Standing};
 use std::time::Duration;
@@ -92,6 +93,7 @@ pub struct Metrics {
     batch_seconds: HistogramVec,
     batch_size: HistogramVec,
     failures: IntCounterVec,
+    held_open: IntCounter,
     requests: IntCounterVec,
     alarm_episodes: IntCounterVec,
     alarm_posts: IntCounterVec,
@@ -151,6 +153,13 @@ impl Metrics {
                 "latchkey_flow_failures_total",
                 "Batches that failed, by what they work on; what was in them is tried again.",
                 &["work"],
+            )?,
+            held_open: registered(
+                on,
+                IntCounter::with_opts(Opts::new(
+                    "latchkey_held_open_total",
+                    "Revocations that exceeded max_revocations of their site: each level is held open until an operator decides.",
+                ))?,
             )?,
             requests: counters(
                 on,
@@ -218,6 +227,11 @@ impl Metrics {
     /// A batch of the flow failed.
     pub fn failed(&self, work: Work) {
         self.failures.with_label_values(&[work.as_str()]).inc();
+    }
+
+    /// So many levels of members were held open.
+    pub fn held_open(&self, count: usize) {
+        self.held_open.inc_by(count as u64);
     }
 
     /// A request was answered. `route` is the pattern of its route, never its path.

@@ -22,6 +22,8 @@ pub struct Standing {
     pub webhooks: Vec<(&'static str, i64)>,
     /// The kinds of its open alarms; each kind once.
     pub alarms: Vec<String>,
+    /// How many levels of members are held open.
+    pub held_open: i64,
 }
 
 /// The gauges that are written when somebody asks.
@@ -33,6 +35,8 @@ pub(super) struct Gauges {
     timers_late: IntGauge,
     webhooks: IntGaugeVec,
     alarms: IntGaugeVec,
+    held_open: IntGauge,
+    site_held_open: IntGaugeVec,
     site_pending: IntGaugeVec,
     site_oldest_pending: IntGaugeVec,
     site_webhooks: IntGaugeVec,
@@ -76,6 +80,15 @@ impl Gauges {
                 "Open alarms, by kind; a kind that none is open of is not told.",
                 &["kind"],
             )?,
+            held_open: gauge(
+                "latchkey_held_open",
+                "Levels of members that are held open until an operator decides, at most 100000 counted of each site.",
+            )?,
+            site_held_open: gauges(
+                "latchkey_site_held_open",
+                "Levels of members of a site that are held open, at most 100000 counted; not told where sites are many.",
+                &["site"],
+            )?,
             site_pending: gauges(
                 "latchkey_site_webhooks_pending",
                 "Webhooks of a site that wait to be applied, at most 100000 counted; not told where sites are many.",
@@ -109,9 +122,11 @@ impl Gauges {
         self.pending.set(all(|site| site.pending).sum());
         self.oldest_pending.set(all(|site| site.oldest_pending_seconds).max().unwrap_or(0));
         self.timers_late.set(all(|site| site.timers_late_seconds).max().unwrap_or(0));
+        self.held_open.set(all(|site| site.held_open).sum());
         let vectors = [&self.webhooks, &self.alarms, &self.site_pending, &self.site_oldest_pending];
         vectors.iter().for_each(|gauges| gauges.reset());
-        [&self.site_webhooks, &self.site_alarms].iter().for_each(|gauges| gauges.reset());
+        let of_sites = [&self.site_webhooks, &self.site_alarms, &self.site_held_open];
+        of_sites.iter().for_each(|gauges| gauges.reset());
         for (status, count) in standings.iter().flat_map(|site| &site.webhooks) {
             self.webhooks.with_label_values(&[*status]).add(*count);
         }
@@ -126,6 +141,7 @@ impl Gauges {
     fn set_site(&self, site: &Standing) {
         let id = site.site_id.as_str();
         self.site_pending.with_label_values(&[id]).set(site.pending);
+        self.site_held_open.with_label_values(&[id]).set(site.held_open);
         self.site_oldest_pending.with_label_values(&[id]).set(site.oldest_pending_seconds);
         for (status, count) in &site.webhooks {
             self.site_webhooks.with_label_values(&[id, status]).set(*count);

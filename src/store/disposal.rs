@@ -15,7 +15,7 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 21] = [
+const TABLES: [(&str, &str); 23] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -23,6 +23,8 @@ const TABLES: [(&str, &str); 21] = [
     ("purchases", "id"),
     ("leads", "lead_key"),
     ("access", "member_id, level"),
+    ("level_counts", "level"),
+    ("level_losses", "level, minute"),
     ("members", "id"),
     ("changes", "position"),
     ("mappings", "id"),

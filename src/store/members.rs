@@ -3,7 +3,7 @@
 use super::conn::Conn;
 use super::schema::{access, leads, members};
 use super::sets::{self, insert_set};
-use super::{IN_MAX, Result, stored};
+use super::{IN_MAX, Result, level_counts, stored};
 use crate::core::Instant;
 use crate::core::access::Held;
 use crate::core::event::LeadKey;
@@ -330,6 +330,8 @@ pub struct NewAccess {
     /// Whose rows go: of the others there are none.
     gone: Vec<String>,
     come: Vec<(String, Held)>,
+    /// How many more members hold each level than did.
+    more: BTreeMap<String, i64>,
 }
 
 impl NewAccess {
@@ -338,11 +340,14 @@ impl NewAccess {
         if !before.is_empty() {
             self.gone.push(member_id.to_owned());
         }
+        for (held, more) in before.iter().map(|h| (h, -1)).chain(after.iter().map(|h| (h, 1))) {
+            *self.more.entry(held.level.clone()).or_default() += more;
+        }
         self.come.extend(after.into_iter().map(|held| (member_id.to_owned(), held)));
     }
 }
 
-/// Records access.
+/// Records access, and how many hold each level.
 pub fn record(conn: &mut Conn, site_id: &str, held: &NewAccess) -> Result<()> {
     for gone in held.gone.chunks(IN_MAX) {
         diesel::delete(access::table)
@@ -365,19 +370,5 @@ pub fn record(conn: &mut Conn, site_id: &str, held: &NewAccess) -> Result<()> {
         since: Timestamp,
         until: Nullable<Timestamp>,
     });
-    Ok(())
-}
-
-/// How many members are recorded to hold each of some levels.
-pub fn count_by_level(
-    conn: &mut Conn,
-    site_id: &str,
-    levels: &[String],
-) -> Result<Vec<(String, i64)>> {
-    Ok(access::table
-        .filter(access::site_id.eq(site_id))
-        .filter(access::level.eq_any(levels))
-        .group_by(access::level)
-        .select((access::level, diesel::dsl::count_star()))
-        .load(conn)?)
+    level_counts::add(conn, site_id, &held.more)
 }

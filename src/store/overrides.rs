@@ -1,8 +1,8 @@
-//! Manual grants, blocks, and the lifting of chargeback blocks.
+//! Manual grants, blocks, the lifting of chargeback blocks, and what is held open.
 
 use super::conn::{Conn, on_backend};
 use super::schema::{override_leads, overrides};
-use super::{IN_MAX, Result, stored};
+use super::{IN_MAX, Result, held_open, stored};
 use crate::core::Instant;
 use crate::core::event::LeadKey;
 use crate::core::member::{Override, OverrideKind};
@@ -28,6 +28,7 @@ impl Row {
     fn read(self, leads: BTreeSet<LeadKey>) -> Override {
         let what = match (self.kind.as_str(), self.level) {
             ("grant", Some(level)) => OverrideKind::Grant(level),
+            (held_open::KIND, Some(level)) => OverrideKind::HeldOpen(level),
             ("lift", _) => OverrideKind::Lift,
             (_, level) => OverrideKind::Block(level),
         };
@@ -44,11 +45,12 @@ impl Row {
     }
 }
 
-/// Makes an override.
+/// Makes an override; what is held open is made by [`held_open::insert`], with what led to it.
 pub fn insert(conn: &mut Conn, site_id: &str, made: &Override) -> Result<()> {
     let (kind, level) = match &made.what {
         OverrideKind::Grant(level) => ("grant", Some(level.clone())),
         OverrideKind::Block(level) => ("block", level.clone()),
+        OverrideKind::HeldOpen(level) => (held_open::KIND, Some(level.clone())),
         OverrideKind::Lift => ("lift", None),
     };
     let row = Row {

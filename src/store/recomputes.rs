@@ -27,7 +27,7 @@ pub struct Recompute {
     pub members: i64,
     /// How many of them are done; all of them once it is finished.
     pub done: i64,
-    /// The last purchase that was computed again.
+    /// The last purchase that was computed again, or the number up to which it has been decided.
     pub reached: String,
     /// When it was asked for.
     pub created_at: NaiveDateTime,
@@ -35,6 +35,10 @@ pub struct Recompute {
     pub finished_at: Option<NaiveDateTime>,
     /// The plan that led to it; `None` where nobody saw beforehand what it would do.
     pub plan_id: Option<String>,
+    /// What is decided about what is held open; `None` where purchases are computed again.
+    pub decides: Option<String>,
+    /// The number up to which that is decided.
+    pub decides_up_to: Option<i64>,
 }
 
 /// Asks for a recompute.

@@ -16,6 +16,8 @@ diesel::table! {
         plans_open -> BigInt,
         core_version -> BigInt,
         dues_reached -> Nullable<Text>,
+        max_revocations -> Text,
+        held_open_position -> BigInt,
     }
 }
 
@@ -175,6 +177,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    level_counts (site_id, level) {
+        site_id -> Text,
+        level -> Text,
+        members -> BigInt,
+    }
+}
+
+diesel::table! {
+    level_losses (site_id, level, minute) {
+        site_id -> Text,
+        level -> Text,
+        minute -> BigInt,
+        revoked -> BigInt,
+        parked -> BigInt,
+    }
+}
+
+diesel::table! {
     levels (site_id, id) {
         site_id -> Text,
         id -> Text,
@@ -221,6 +241,10 @@ diesel::table! {
         until -> Nullable<Timestamp>,
         ended_at -> Nullable<Timestamp>,
         note -> Nullable<Text>,
+        held_open_number -> Nullable<BigInt>,
+        held_open_at -> Nullable<Timestamp>,
+        cause_kind -> Nullable<Text>,
+        cause_id -> Nullable<Text>,
     }
 }
 
@@ -246,6 +270,8 @@ diesel::table! {
         created_at -> Timestamp,
         finished_at -> Nullable<Timestamp>,
         plan_id -> Nullable<Text>,
+        decides -> Nullable<Text>,
+        decides_up_to -> Nullable<BigInt>,
     }
 }
 
@@ -349,6 +375,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     members,
     access,
     changes,
+    level_counts,
+    level_losses,
     levels,
     mappings,
     products,

@@ -4,6 +4,7 @@ use super::conn::{Conn, on_backend};
 use super::schema::{hooks, members, recomputes, sites, webhooks};
 use super::{Result, StoreError, from_json, stored, to_json};
 use crate::core::Instant;
+use crate::core::breaker::MaxRevocations;
 use crate::core::policy::Policy;
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
@@ -29,6 +30,10 @@ pub struct Site {
     pub rules_version: i64,
     /// The position of its latest change.
     pub feed_position: i64,
+    /// How many may lose a level before the rest is held open; `None` for any number.
+    pub max_revocations: Option<MaxRevocations>,
+    /// The number of what was held open last.
+    pub held_open_position: i64,
     /// When it was made.
     pub created_at: Instant,
     /// How many plans are open: only then is it noted whose access is computed.
@@ -48,6 +53,8 @@ struct Row {
     ipn_secret: Option<Vec<u8>>,
     rules_version: i64,
     feed_position: i64,
+    max_revocations: String,
+    held_open_position: i64,
     created_at: NaiveDateTime,
     plans_open: i64,
     core_version: i64,
@@ -68,6 +75,8 @@ impl TryFrom<Row> for Site {
             ipn_secret: row.ipn_secret,
             rules_version: row.rules_version,
             feed_position: row.feed_position,
+            max_revocations: from_json("a site's breaker", &row.max_revocations)?,
+            held_open_position: row.held_open_position,
             created_at: row.created_at.and_utc(),
             plans_open: row.plans_open,
             core_version: row.core_version,
@@ -88,6 +97,8 @@ impl TryFrom<&Site> for Row {
             ipn_secret: site.ipn_secret.clone(),
             rules_version: site.rules_version,
             feed_position: site.feed_position,
+            max_revocations: to_json("a site's breaker", &site.max_revocations)?,
+            held_open_position: site.held_open_position,
             created_at: stored(site.created_at),
             plans_open: site.plans_open,
             core_version: site.core_version,
@@ -170,6 +181,15 @@ pub fn take_positions(conn: &mut Conn, site: &mut Site, count: i64) -> Result<i6
     let first = site.feed_position + 1;
     site.feed_position += count;
     let position = sites::feed_position.eq(site.feed_position);
+    diesel::update(sites::table.find(&site.id)).set(position).execute(conn)?;
+    Ok(first)
+}
+
+/// Takes the next numbers for what is held open; answers the first of them.
+pub fn take_held_open_numbers(conn: &mut Conn, site: &mut Site, count: i64) -> Result<i64> {
+    let first = site.held_open_position + 1;
+    site.held_open_position += count;
+    let position = sites::held_open_position.eq(site.held_open_position);
     diesel::update(sites::table.find(&site.id)).set(position).execute(conn)?;
     Ok(first)
 }

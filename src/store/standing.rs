@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
-/// How many webhooks of one status are counted for one site: nobody works through more by hand, and
+/// How many webhooks of one status, and how many levels that are held open, are counted for one site: nobody works through more by hand, and
 /// a count has to cost the same however many there are.
 const COUNTED_MAX: i64 = 100_000;
 
@@ -48,6 +48,9 @@ pub struct Standing {
     /// Errors of ours.
     #[diesel(sql_type = BigInt)]
     pub failed: i64,
+    /// Levels of members that are held open.
+    #[diesel(sql_type = BigInt)]
+    pub held_open: i64,
 }
 
 /// What waits at every site that is not deleted. Each number is read off an index, for each site alone.
@@ -64,7 +67,10 @@ pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
           WHERE w.site_id = s.id AND w.status = 'failed' ORDER BY w.id LIMIT 1) AS failed_since, \
          (SELECT MIN(m.next_change_at) FROM members m \
           WHERE m.site_id = s.id AND m.next_change_at IS NOT NULL) AS next_end_at, \
-         {}, {}, {}, {}, {} FROM sites s \
+         {}, {}, {}, {}, {}, \
+         (SELECT COUNT(*) FROM (SELECT 1 FROM overrides o WHERE o.site_id = s.id \
+          AND o.held_open_number IS NOT NULL AND o.ended_at IS NULL LIMIT {COUNTED_MAX}) counted) AS held_open \
+         FROM sites s \
          WHERE s.deleted_at IS NULL ORDER BY s.id",
         counted("w.site_id = s.id AND w.next_attempt_at IS NOT NULL"),
         with("held"),

@@ -73,6 +73,7 @@ fn shown(site: standing::Standing, open: &[(String, String)], now: Instant) -> S
             ("rejected", site.rejected),
             ("failed", site.failed),
         ],
+        held_open: site.held_open,
         site_id: site.site_id,
     }
 }

@@ -168,6 +168,7 @@ fn made((number, spec): (usize, &crate::model::OverrideSpec)) -> Override {
         Made::Grant => OverrideKind::Grant(spec.level.clone().expect("a level")),
         Made::Block => OverrideKind::Block(spec.level.clone()),
         Made::LiftChargeback => OverrideKind::Lift,
+        Made::HeldOpen => OverrideKind::HeldOpen(spec.level.clone().expect("a level")),
     };
     Override {
         id: number.to_string(),

@@ -11,6 +11,7 @@
 mod ageing;
 mod alarms;
 mod api;
+mod breaker;
 mod cases;
 mod check_parts;
 mod commands;

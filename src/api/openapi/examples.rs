@@ -38,8 +38,11 @@ fn sent(schema: &str) -> Option<Value> {
         "CreateSite" => {
             json!({ "id": "kitchen", "name": "The kitchen", "kartra_time_zone": "America/New_York" })
         }
-        "EditSite" => json!({ "name": "The kitchen", "policy": policy(), "alarms": edit_alarms() }),
+        "EditSite" => json!({
+            "name": "The kitchen", "policy": policy(), "max_revocations": { "percent": 10 }, "alarms": edit_alarms(),
+        }),
         "EditSiteAlarms" => edit_alarms(),
+        "EditMaxRevocations" => json!({ "percent": 10 }),
         "RotateWebhookUrl" => json!({ "overlap_hours": 24 }),
         "EditProduct" => json!({ "ignored": false }),
         "CreateLevel" => json!({ "id": "silver", "name": "Silver" }),
@@ -61,6 +64,7 @@ fn sent(schema: &str) -> Option<Value> {
 fn of_rules(schema: &str) -> Option<Value> {
     Some(match schema {
         "Policy" => policy(),
+        "MaxRevocations" => site()["max_revocations"].take(),
         "BillingPeriod" => json!({ "months": 1 }),
         "Site" => site(),
         "SiteAlarms" => site()["alarms"].take(),
@@ -142,6 +146,9 @@ fn of_records(schema: &str) -> Option<Value> {
             "purchase": "subscription:910233", "email": "dana@example.com", "product_id": "558475",
             "price_point": "monthly", "status": "active", "last_payment_at": BEGAN, "due_since": "2026-02-05T09:00:00Z",
         }),
+        "HeldOpen" => json!({
+            "id": ID, "email": "dana@example.com", "level": "gold", "held_open_at": BEGAN, "cause": cause(),
+        }),
         "Key" => key(),
         "MadeKey" => with(key(), "key", json!("lk_4f1c0e7b9a5d2836")),
         "Document" => json!({ "openapi": "3.1.0", "paths": {} }),
@@ -167,6 +174,7 @@ fn site() -> Value {
     json!({
         "id": "default", "name": "The kitchen", "kartra_time_zone": "America/New_York", "enabled": true,
         "webhook_url": "https://doors.example/hooks/kartra/c2V2ZW50eS1z", "ipn_secret_set": false, "policy": policy(),
+        "max_revocations": { "count": 20, "percent": 20, "window_minutes": 60 },
         "connection": {
             "state": "receiving", "last_webhook_at": BEGAN, "feeds_seen": ["outbound", "ipn"],
             "next_step": "Map the products that were discovered to levels.",
@@ -244,7 +252,7 @@ fn considered() -> Value {
             "id": ID, "product_id": "558475", "price_point": "monthly", "status": "active", "started_at": BEGAN,
         },
         "event": { "id": ID, "kind": "sale", "transaction_id": "100200300", "occurred_at": BEGAN },
-        "mapping": { "id": ID, "version": 1 }, "grant": null, "changes_at": null,
+        "mapping": { "id": ID, "version": 1 }, "grant": null, "held_open": null, "changes_at": null,
     })
 }
 

@@ -4,8 +4,8 @@ use super::operation::{Noun, Operation, operation};
 use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
-    access, alarms, changes, hooks, keys, levels, mappings, members, openapi, overrides, plans,
-    products, recomputes, sites, subscriptions, timeline, webhooks,
+    access, alarms, changes, held_open, hooks, keys, levels, mappings, members, openapi, overrides,
+    plans, products, recomputes, sites, subscriptions, timeline, webhooks,
 };
 use actix_web::Handler;
 
@@ -49,6 +49,11 @@ pub fn nouns() -> Vec<Noun> {
             "overrides",
             "An operator's manual grants and blocks, which hold whatever billing says.",
             overrides(),
+        ),
+        noun(
+            "held-open",
+            "Levels of members that exceed `max_revocations` and were not revoked: an operator decides.",
+            held_opens(),
         ),
         noun("access", "The question that a membership site asks at its door.", access()),
         noun("webhooks", "What was received from Kartra, and what became of it.", webhooks()),
@@ -221,6 +226,32 @@ fn overrides() -> Vec<Operation> {
         delete("/sites/{site}/members/{member}/blocks/{id}", overrides::end_block, "endBlock", "Lift a block")
             .says("Lifting what a chargeback blocks ends every chargeback block begun before.")
             .ended("It is lifted."),
+    ]
+}
+
+fn held_opens() -> Vec<Operation> {
+    let later =
+        "With one call for all that is held open by then; what is held open later stays so.";
+    vec![
+        get("/sites/{site}/held-open", held_open::list, "listHeldOpen", "List what is held open")
+            .page::<held_open::HeldOpenView>("The levels of members that are held open, newest first."),
+        post("/sites/{site}/held-open/{id}/release", held_open::release, "releaseHeldOpen", "Let a level go")
+            .says("The member holds from now on what the events say.")
+            .ended("It is held open no longer."),
+        post("/sites/{site}/held-open/{id}/discard", held_open::discard, "discardHeldOpen", "Let a member keep a level")
+            .says(
+                "The revocation is discarded: a manual grant gives the level from now on, and ends like any other. A \
+                chargeback's block that would take it away is lifted.",
+            )
+            .ended("It is held open no longer, and given by hand."),
+        post("/sites/{site}/held-open/release", held_open::release_all, "releaseAllHeldOpen", "Let all of them go")
+            .says(later)
+            .answers::<mappings::RecomputeOnly>("All of it was released.")
+            .or_later::<mappings::RecomputeOnly>(),
+        post("/sites/{site}/held-open/discard", held_open::discard_all, "discardAllHeldOpen", "Let all members keep them")
+            .says(later)
+            .answers::<mappings::RecomputeOnly>("All of it was discarded.")
+            .or_later::<mappings::RecomputeOnly>(),
     ]
 }
 

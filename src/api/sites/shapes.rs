@@ -4,6 +4,7 @@ use super::alarms::{AlarmsView, Written};
 use crate::api::connection::Connection;
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
+use crate::core::breaker::{COUNT_MAX, MaxRevocations, WINDOW_MINUTES_MAX};
 use crate::core::policy::Policy;
 use crate::core::scope::Scope;
 use crate::web::answer::Resource;
@@ -37,6 +38,8 @@ pub(in crate::api) struct SiteView {
     pub ipn_secret_set: bool,
     /// What the site sets of the policy; the rest are the defaults.
     pub policy: Policy,
+    /// How many members may lose a level within a window before the rest is held open; null for any number.
+    pub max_revocations: Option<MaxRevocations>,
     /// Whether Kartra talks to the site.
     pub connection: Connection,
     /// What it wants to be told of without asking, and where to.
@@ -56,8 +59,26 @@ impl SiteView {
 
 impl Resource for SiteView {
     fn decided(&self) -> Option<Value> {
-        let Self { name, kartra_time_zone, enabled, ipn_secret_set, policy, alarms, .. } = self;
-        Some(json!([name, kartra_time_zone, enabled, ipn_secret_set, policy, alarms.decided()]))
+        let Self {
+            name,
+            kartra_time_zone,
+            enabled,
+            ipn_secret_set,
+            policy,
+            max_revocations,
+            alarms,
+            ..
+        } = self;
+        let alarms = alarms.decided();
+        Some(json!([
+            name,
+            kartra_time_zone,
+            enabled,
+            ipn_secret_set,
+            policy,
+            max_revocations,
+            alarms
+        ]))
     }
 }
 
@@ -75,6 +96,40 @@ pub struct Create {
     /// The time zone that Kartra's dates are read in; `America/New_York` where nothing is said.
     #[schemars(with = "Option<TimeZone>")]
     pub(super) kartra_time_zone: Option<String>,
+    /// How many members may lose a level within a window before the rest is held open; null for any number.
+    /// What is not said is as the defaults are.
+    #[serde(default, deserialize_with = "extract::written")]
+    pub(super) max_revocations: Option<Option<Object<EditMaxRevocations>>>,
+}
+
+/// What shall be another in `max_revocations`; the rest stays, or is as the defaults are where it was null.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditMaxRevocations {
+    /// So many may lose a level, however few hold it.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "u32", range(min = 0, max = COUNT_MAX))]
+    count: Option<u32>,
+    /// So many of a hundred who held it may, if that is more.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "u32", range(min = 0, max = 100))]
+    percent: Option<u32>,
+    /// Within so many minutes.
+    #[serde(default, deserialize_with = "extract::present")]
+    #[schemars(with = "u32", range(min = 1, max = WINDOW_MINUTES_MAX))]
+    window_minutes: Option<u32>,
+}
+
+impl EditMaxRevocations {
+    /// What it makes of what there was.
+    pub(super) fn of(self, before: Option<MaxRevocations>) -> MaxRevocations {
+        let before = before.unwrap_or_default();
+        MaxRevocations {
+            count: self.count.unwrap_or(before.count),
+            percent: self.percent.unwrap_or(before.percent),
+            window_minutes: self.window_minutes.unwrap_or(before.window_minutes),
+        }
+    }
 }
 
 /// What shall change about a site; `policy` is replaced whole.
@@ -105,6 +160,9 @@ pub struct Edit {
     /// defaults, which tell nobody.
     #[serde(default, deserialize_with = "extract::written")]
     pub(super) alarms: Written,
+    /// How many members may lose a level within a window before the rest is held open; null for any number.
+    #[serde(default, deserialize_with = "extract::written")]
+    pub(super) max_revocations: Option<Option<Object<EditMaxRevocations>>>,
 }
 
 /// A site with what its change has to compute again.

@@ -10,7 +10,7 @@ use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::recomputes::{self, Recompute};
 use crate::store::sites::Busy;
-use crate::store::{members, overrides, rules};
+use crate::store::{level_counts, overrides, rules};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 
@@ -150,8 +150,8 @@ fn remove_levels(flow: &Flow, site: &str, gone: &[String]) -> Result<Vec<String>
     for id in gone {
         let in_use = flow.under_lock(site, |conn, bench| {
             let mapped = bench.book.mappings.iter().any(|mapping| &mapping.level == id);
-            let held = members::count_by_level(conn, site, std::slice::from_ref(id))?;
-            let held = held.into_iter().any(|(_, members)| members > 0);
+            let held = level_counts::of(conn, site, std::slice::from_ref(id))?;
+            let held = held.into_values().any(|members| members > 0);
             if mapped || held || overrides::any_of_level(conn, site, id, bench.at)? {
                 return Ok::<_, FlowError>(true);
             }

@@ -22,6 +22,7 @@ pub fn clause(considered: &Considered, level: &str, at: Instant) -> String {
     let Some(purchase) = &considered.purchase else {
         return match considered.reason {
             Reason::Manual => format!("it was given by hand{}", given_on(considered, at)),
+            Reason::HeldOpen => held_open(considered, at),
             _ => format!("{} has ended", giver(considered, at)),
         };
     };
@@ -86,6 +87,7 @@ pub fn clause(considered: &Considered, level: &str, at: Instant) -> String {
         Reason::Blocked => format!("{it} is kept from giving it by a block"),
         Reason::Held => format!("{it} is not mapped to a level"),
         Reason::Manual | Reason::ManualEnded => "it was given by hand".to_owned(),
+        Reason::HeldOpen => held_open(considered, at),
     }
 }
 
@@ -118,8 +120,17 @@ pub fn held_purchase(considered: &Considered, at: Instant) -> Option<String> {
 pub fn giver(considered: &Considered, at: Instant) -> String {
     match &considered.purchase {
         Some(purchase) => called(&purchase.id),
+        None if considered.held_open_id.is_some() => "what is held open".to_owned(),
         None => format!("what was given by hand{}", given_on(considered, at)),
     }
+}
+
+fn held_open(considered: &Considered, at: Instant) -> String {
+    let on = considered.gave.map(|gave| format!(" on {}", when(gave.from, at)));
+    format!(
+        "its end{} waits for an operator's decision, as too many members were to lose it at once",
+        on.unwrap_or_default()
+    )
 }
 
 fn given_on(considered: &Considered, at: Instant) -> String {

@@ -231,6 +231,10 @@ fn ending_in(reason: Reason) -> Story {
             "06-01 09:00",
             json!({ "price_point": "2" }),
         ),
+        Reason::HeldOpen => story(default, "06-12 12:00")
+            .once("sale", 4001, "06-01 09:00")
+            .once("refund", 1002, "06-11 09:00")
+            .by_hand(OverrideKind::HeldOpen("gold".to_owned()), "06-11 09:00", None),
     }
 }
 
@@ -294,6 +298,14 @@ fn more_stories() -> Vec<(&'static str, Story)> {
                 .then("sale", 1001, "06-01 09:00", &json!({ "trial": 1, "trial_period": 14 }))
                 .then("cancellation", 1002, "06-05 09:00", none),
         ),
+        (
+            "held open against a chargeback, and blocked by hand",
+            story(json!({ "on_chargeback": "block" }), "06-12 12:00")
+                .once("sale", 4001, "06-01 09:00")
+                .once("chargeback", 4002, "06-11 09:00")
+                .by_hand(OverrideKind::HeldOpen("gold".to_owned()), "06-11 09:00", None)
+                .by_hand(OverrideKind::Block(Some("gold".to_owned())), "06-12 09:00", None),
+        ),
         ("nothing is known", story(default(), "06-12 12:00")),
         ("nothing is known of the level", story(default(), "06-12 12:00").about("gold")),
         (
@@ -316,7 +328,7 @@ fn every_reason() -> Vec<Reason> {
 #[test]
 fn every_reason_code_has_its_text_and_so_have_the_stories_of_more_than_one() {
     let reasons = every_reason();
-    assert_eq!(reasons.len(), 19, "{reasons:?}");
+    assert_eq!(reasons.len(), 20, "{reasons:?}");
     let of_reason = |reason: Reason| {
         let story = ending_in(reason);
         let answer = story.answer();

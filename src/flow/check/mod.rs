@@ -26,7 +26,7 @@ const PART_WEBHOOKS: usize = 5_000;
 /// only, never a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Discrepancy {
-    /// The kind of row: event, purchase, lead, member.
+    /// The kind of row: event, purchase, lead, member, level.
     pub what: &'static str,
     /// Which one.
     pub id: String,

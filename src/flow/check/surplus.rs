@@ -6,7 +6,8 @@ use crate::core::access::Picture;
 use crate::flow::rebuild::BATCH_ROWS_MAX;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::{Result, events, members, overrides, purchases};
+use crate::store::{Result, events, level_counts, members, overrides, purchases};
+use std::collections::BTreeSet;
 
 /// Adds what is recorded and was met in no part, and what was met and no member has.
 pub(super) fn find(
@@ -22,6 +23,7 @@ pub(super) fn find(
     purchases(conn, bench, &mut compared)?;
     leads(conn, bench, &mut compared)?;
     members(conn, bench, &mut compared)?;
+    levels(conn, bench, &mut compared)?;
     if compared.missing > 0 {
         let detail = format!("{} addresses of leads are no members", compared.missing);
         compared.say("member", "", &detail);
@@ -76,4 +78,16 @@ fn members(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()
         let overrides = overrides::concerning(conn, &bench.site.id, &emails, &[])?;
         compared.compare_members(conn, bench, &nothing, &overrides, batch)?;
     }
+}
+
+/// How many hold each level, against those who are recorded to.
+fn levels(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()> {
+    let site_id = &bench.site.id;
+    let noted = level_counts::all(conn, site_id)?;
+    let counted = level_counts::counted(conn, site_id)?;
+    let levels: BTreeSet<&String> = noted.keys().chain(counted.keys()).collect();
+    for level in levels.into_iter().filter(|level| noted.get(*level) != counted.get(*level)) {
+        compared.say("level", level, "is held by another number of members");
+    }
+    Ok(())
 }

@@ -52,18 +52,19 @@ impl<'a> Replay<'a> {
     pub fn everyone(&self, at: DateTime<Utc>) -> BTreeMap<String, BTreeSet<String>> {
         let past = self.past(at);
         let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut shut: BTreeSet<String> = BTreeSet::new();
+        let mut shut: BTreeMap<String, Vec<DateTime<Utc>>> = BTreeMap::new();
         for purchase in link::purchases(&past) {
             let Some(email) = purchase.owner().and_then(|lead| current_email(&past, lead)) else {
                 continue;
             };
             let walk = Walk::through(self.story, &purchase);
             granted.entry(email.clone()).or_default().extend(walk.open_levels(at));
-            if walk.blocked_since.iter().any(|since| !self.lifted(&past, &purchase, *since, at)) {
-                shut.insert(email);
-            }
+            let standing = walk.blocked_since.iter().copied();
+            let standing = standing.filter(|since| !self.lifted(&past, &purchase, *since, at));
+            shut.entry(email).or_default().extend(standing);
         }
         self.apply_overrides(&past, at, &mut granted, &shut);
+        self.keep_held_open(&past, at, &mut granted, &shut);
         granted.retain(|_, levels| !levels.is_empty());
         granted
     }
@@ -104,7 +105,7 @@ impl<'a> Replay<'a> {
         past: &[&Event],
         at: DateTime<Utc>,
         granted: &mut BTreeMap<String, BTreeSet<String>>,
-        shut: &BTreeSet<String>,
+        shut: &BTreeMap<String, Vec<DateTime<Utc>>>,
     ) {
         let live: Vec<_> = self.story.overrides.iter().filter(|made| is_live(made, at)).collect();
         for made in live.iter().filter(|made| made.kind == OverrideKind::Grant) {
@@ -118,7 +119,32 @@ impl<'a> Replay<'a> {
                 levels.retain(|level| made.level.as_ref().is_some_and(|blocked| blocked != level));
             }
         }
-        granted.retain(|email, _| !shut.contains(email));
+        granted.retain(|email, _| shut.get(email).is_none_or(Vec::is_empty));
+    }
+
+    /// Adds what is held open: no chargeback that began by then takes it away, but an operator's block does.
+    fn keep_held_open(
+        &self,
+        past: &[&Event],
+        at: DateTime<Utc>,
+        granted: &mut BTreeMap<String, BTreeSet<String>>,
+        shut: &BTreeMap<String, Vec<DateTime<Utc>>>,
+    ) {
+        let live: Vec<_> = self.story.overrides.iter().filter(|made| is_live(made, at)).collect();
+        for made in live.iter().filter(|made| made.kind == OverrideKind::HeldOpen) {
+            for email in owners(made, past) {
+                let later =
+                    shut.get(&email).is_some_and(|all| all.iter().any(|s| *s > made.made_at));
+                let blocked = live.iter().any(|block| {
+                    block.kind == OverrideKind::Block
+                        && (block.level.is_none() || block.level == made.level)
+                        && owners(block, past).contains(&email)
+                });
+                if !later && !blocked {
+                    granted.entry(email).or_default().extend(made.level.clone());
+                }
+            }
+        }
     }
 
     fn lifted(

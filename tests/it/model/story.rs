@@ -152,6 +152,8 @@ pub enum OverrideKind {
     Block,
     /// Ends every chargeback block begun at or before `made_at` of purchases whose owning lead is among `leads`.
     LiftChargeback,
+    /// Keeps a level that was about to be lost: chargebacks begun by then do not take it, operators' blocks do.
+    HeldOpen,
 }
 
 #[derive(Debug, Clone)]

@@ -135,7 +135,26 @@ fn overrides_of(rng: &mut ChaCha8Rng, stage: &Stage, story: &Story) -> Vec<Overr
     if charged_back && rng.random_bool(0.6) {
         made.extend(lift(rng, stage, story, &replay));
     }
+    // Thrown with dice of their own, so that all else of a story stays as it was before there were any.
+    let dice = &mut rng.clone();
+    for _ in 0..[0, 0, 1, 2].choose(dice).copied().unwrap_or(0) {
+        made.push(held_open(dice, stage, story, &replay));
+    }
     made
+}
+
+/// What the breaker held open, at the very time of a chargeback at times.
+fn held_open(rng: &mut ChaCha8Rng, stage: &Stage, story: &Story, replay: &Replay) -> OverrideSpec {
+    let chargebacks = story.sent.iter().filter(|sent| sent.message.kind == Kind::Chargeback);
+    let chargeback = chargebacks.collect::<Vec<_>>().choose(rng).map(|sent| sent.received_at);
+    let mut held_open = override_of(rng, stage, replay, OverrideKind::HeldOpen);
+    held_open.until = None;
+    if let Some(at) = chargeback.filter(|_| rng.random_bool(0.5)) {
+        held_open.made_at = at;
+        held_open.ended_at = None;
+        held_open.leads = replay.leads_of(&held_open.email, at);
+    }
+    held_open
 }
 
 fn override_of(
@@ -151,7 +170,7 @@ fn override_of(
     let deleted = made_at + Duration::days(rng.random_range(0..30));
     OverrideSpec {
         kind,
-        level: level.filter(|_| kind == OverrideKind::Grant || rng.random_bool(0.5)),
+        level: level.filter(|_| kind != OverrideKind::Block || rng.random_bool(0.5)),
         leads: replay.leads_of(&email, made_at),
         email,
         made_at,

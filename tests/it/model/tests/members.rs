@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::story::Kind::{Chargeback, Rebill, Sale};
-use super::super::story::OverrideKind::{Block, Grant, LiftChargeback};
+use super::super::story::OverrideKind::{Block, Grant, HeldOpen, LiftChargeback};
 use super::super::story::Vouched;
 use super::{day, event, made, mapping, on_days, order, profile, tale, text, with};
 
@@ -119,4 +119,18 @@ fn a_chargeback_blocks_the_member_until_lifted() {
     let mut elsewhere = made(LiftChargeback, None, 6);
     elsewhere.leads = vec!["8".to_owned()];
     assert_eq!(story.overridden(elsewhere).ann(day(6)), "");
+}
+
+#[test]
+fn what_is_held_open_withstands_the_chargebacks_before_it_and_nothing_else() {
+    let story = tale(json!({"on_chargeback": "block"}))
+        .told([event(Sale, "1", 0), event(Chargeback, "2", 5), event(Chargeback, "3", 9)])
+        .overridden(made(HeldOpen, Some("gold"), 5));
+    assert_eq!(on_days(&story, [4, 5, 8, 9]), ["gold", "gold", "gold", ""]);
+    let lifted = story.clone().overridden(made(LiftChargeback, None, 10));
+    assert_eq!(on_days(&lifted, [9, 10]), ["", "gold"]);
+    let mut decided = story.clone();
+    decided.overrides[0].ended_at = Some(day(7));
+    assert_eq!(on_days(&decided, [6, 7]), ["gold", ""]);
+    assert_eq!(story.overridden(made(Block, Some("gold"), 6)).ann(day(6)), "");
 }

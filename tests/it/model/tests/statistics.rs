@@ -108,7 +108,12 @@ fn everything_occurs_and_access_is_often_held() {
     ] {
         assert!(survey.counts.contains_key(&format!("kind {kind:?}")), "{kind:?} never occurs");
     }
-    for kind in [OverrideKind::Grant, OverrideKind::Block, OverrideKind::LiftChargeback] {
+    for kind in [
+        OverrideKind::Grant,
+        OverrideKind::Block,
+        OverrideKind::LiftChargeback,
+        OverrideKind::HeldOpen,
+    ] {
         assert!(survey.counts.contains_key(&format!("override {kind:?}")), "{kind:?} never occurs");
     }
     for vouched in [Vouched::IpnRight, Vouched::Outbound, Vouched::IpnUnchecked] {
