@@ -132,7 +132,7 @@ pub fn end(conn: &mut Conn, site_id: &str, ids: &[String], at: Instant) -> Resul
 
 /// What is held open at a site. The two conditions are those of its index.
 #[diesel::dsl::auto_type]
-fn open<'a>(site_id: &'a str) -> _ {
+fn open(site_id: String) -> _ {
     overrides::table
         .filter(overrides::site_id.eq(site_id))
         .filter(overrides::held_open_number.is_not_null())
@@ -147,7 +147,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<Listed>> {
     let before = before.unwrap_or(i64::MAX);
-    let rows = open(site_id)
+    let rows = open(site_id.to_owned())
         .filter(overrides::held_open_number.lt(before))
         .order(overrides::held_open_number.desc())
         .limit(limit);
@@ -162,7 +162,7 @@ pub fn ids_between(
     up_to: i64,
     limit: i64,
 ) -> Result<Vec<(String, i64)>> {
-    let rows = open(site_id)
+    let rows = open(site_id.to_owned())
         .filter(overrides::held_open_number.gt(after))
         .filter(overrides::held_open_number.le(up_to))
         .order(overrides::held_open_number)
@@ -174,11 +174,11 @@ pub fn ids_between(
 
 /// How many levels of members are held open.
 pub fn count(conn: &mut Conn, site_id: &str) -> Result<i64> {
-    Ok(open(site_id).count().get_result(conn)?)
+    Ok(open(site_id.to_owned()).count().get_result(conn)?)
 }
 
 /// Whether an override holds a level open, and nobody has decided yet.
 pub fn is_open(conn: &mut Conn, site_id: &str, id: &str) -> Result<bool> {
-    let found = open(site_id).filter(overrides::id.eq(id)).select(overrides::id);
+    let found = open(site_id.to_owned()).filter(overrides::id.eq(id)).select(overrides::id);
     Ok(found.first::<String>(conn).optional()?.is_some())
 }

@@ -73,6 +73,8 @@ fn site() -> Site {
         feed_position: 0,
         plans_open: 0,
         core_version: 1,
+        max_revocations: None,
+        held_open_position: 0,
         created_at: Clock::system().now(),
     }
 }

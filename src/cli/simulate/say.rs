@@ -91,8 +91,9 @@ impl Simulate {
         }
         if comparison.is_some_and(|comparison| !comparison.is_equal()) {
             lines.push(
-                "`latchkey explain <e-mail>` says why. What this seed told the site before, and what was decided there by \
-                 hand, counts there too: to begin anew, take another --seed."
+                "`latchkey explain <e-mail>` says why. What this seed told the site before, what was decided there by hand, \
+                 and what is held open there because too many would have lost it at once counts there too: to begin \
+                 anew, take another --seed, and a site whose max_revocations is null."
                     .to_owned(),
             );
         }

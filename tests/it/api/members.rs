@@ -234,7 +234,8 @@ on_both_databases! {
                 "id": considered["event"]["id"], "kind": "cancellation", "transaction_id": "1002",
                 "occurred_at": "2025-12-01T14:00:00Z",
             },
-            "mapping": { "id": mapping["id"], "version": 1 }, "grant": null, "changes_at": null,
+            "mapping": { "id": mapping["id"], "version": 1 }, "grant": null, "held_open": null,
+            "changes_at": null,
         }));
     }
 

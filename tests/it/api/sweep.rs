@@ -45,9 +45,9 @@ pub fn every_route() -> Vec<(&'static str, String)> {
     table().into_iter().flat_map(each).collect()
 }
 
-/// Those that take a body: the actions on a webhook or a plan have nothing to be told.
+/// Those that take a body: what is done to a webhook, a plan, or what is held open, has nothing to be told.
 fn with_body() -> Vec<(&'static str, String)> {
-    let acts = ["/replay", "/discard", "/restore", "/apply"];
+    let acts = ["/replay", "/discard", "/restore", "/apply", "/release"];
     let takes = |(method, path): &(&str, String)| {
         ["POST", "PATCH"].contains(method) && !acts.iter().any(|act| path.ends_with(act))
     };

@@ -43,7 +43,10 @@ fn shop(daemon: &Daemon) {
         level(daemon, id);
     }
     let policy = json!({"on_partial_refund": {"revoke_at_percent": 40}, "on_payment_failed": {"grace_days": 4}});
-    patch(daemon, SITE, &json!({"kartra_time_zone": "America/Chicago", "policy": policy}));
+    // Whole lives that end within a moment are no flood here.
+    let edit =
+        json!({"kartra_time_zone": "America/Chicago", "policy": policy, "max_revocations": null});
+    patch(daemon, SITE, &edit);
     for mapping in [
         json!({"product_id": 557_920, "level": "course", "policy": {"on_chargeback": "block"}}),
         json!({"product_id": 557_920, "level": "early", "purchased_before": "2025-09-01T00:00:00Z"}),
