@@ -18,7 +18,8 @@
 //!    [`flow::past`] answers for instants that are over.
 //! 3. [`core`] decides, and does nothing else: [`core::kartra`] reads, [`core::event`] merges,
 //!    [`core::link`] tells which purchase, [`core::purchase`] folds, [`core::grant`] applies policies,
-//!    [`core::access`] answers, [`core::change`] compares, [`core::explain`] puts it into words.
+//!    [`core::access`] answers, [`core::change`] compares, [`core::breaker`] says how many may lose a level at
+//!    once, [`core::explain`] puts it into words.
 //! 4. [`store`] keeps it, on SQLite and on PostgreSQL; no other room knows diesel.
 //! 5. [`alarms`] looks, off that way, for what an operator has to know, and posts it through [`egress`], the
 //!    one client for every call that goes out.
@@ -36,6 +37,7 @@
 //! * The daemon calls nobody but through [`egress`], which vets each address when it connects.
 //! * Access is computed in [`core::access::answer`] only; no caller adds a condition of its own.
 //! * A read at or past a member's next change computes; it never trusts the record.
+//! * No flood of revocations is recorded that nobody has seen: what exceeds the limit is held open.
 //! * Whatever changes a site's access does so under that site's lock, in bounded batches.
 //! * A webhook's body is never changed, but for its masked secret.
 //! * `core` does no I/O; only `store` knows diesel.

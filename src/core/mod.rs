@@ -11,7 +11,8 @@
 //! * [`member`] knows whose leads are whose, and what operators have overridden;
 //! * [`access`] is the one function that answers which levels a member holds at an instant;
 //! * [`due`] tells when the next payment is expected, and decides nothing;
-//! * [`change`] is the difference of two answers, and [`explain`] puts an answer into sentences;
+//! * [`change`] is the difference of two answers, [`breaker`] limits how many of them take a level away, and
+//!   [`explain`] puts an answer into sentences;
 //! * [`alarm`] says what an operator is told of without asking, [`signature`] signs what is sent, and
 //!   [`schedule`] says when to try again.
 //!

@@ -104,6 +104,32 @@ fn what_was_there_is_there_after_each_migration_that_moves_it() {
     }
 }
 
+#[test]
+fn what_is_held_open_is_given_by_hand_once_one_has_gone_back_to_where_nothing_was() {
+    for database in [Some(Database::sqlite()), Database::postgres()].into_iter().flatten() {
+        let app = TestApp::start(database);
+        app.level("gold");
+        app.map(&json!({"product_id": "501", "level": "gold"}));
+        let limit = json!({"max_revocations": {"count": 0, "percent": 0}});
+        assert_eq!(app.patch(SITE, &limit).status, 200);
+        for kind in ["sale", "refund"] {
+            assert_eq!(app.receives(Ipn::new(kind, 1).of("dana@x.example").body()).status, 200);
+            app.drain();
+        }
+        let held_open = |app: &TestApp| app.get(&format!("{SITE}/held-open")).json["items"].clone();
+        assert_eq!(held_open(&app)[0]["email"], "dana@x.example");
+        go_back(&app.database_url);
+        let upgraded = app.beside();
+        assert_eq!(
+            (upgraded.levels_of("dana@x.example"), held_open(&upgraded)),
+            (vec!["gold".to_owned()], json!([]))
+        );
+        let access = upgraded.access_of("dana@x.example");
+        assert_eq!(access["levels"][0]["grants"][0]["reason"], "manual", "{access:#}");
+        upgraded.is_as_the_events_say();
+    }
+}
+
 /// What is written from then on goes where it belongs.
 fn live_on(app: &TestApp) {
     assert_eq!(app.receives(Ipn::new("rebill", 1).of("member-1@x.example").body()).status, 200);

@@ -29,6 +29,7 @@ fn access(daemon: &crate::support::daemon::Daemon) -> Vec<(String, Value)> {
 
 fn told(home: &Home, options: &[&str]) -> Vec<(String, Value)> {
     let daemon = home.serve();
+    daemon.stops_no_flood();
     daemon.make("/api/v1/sites/default/levels", &json!({"id": "kitchen"}));
     for product in PRODUCTS {
         let mapping = json!({"product_id": product, "level": "kitchen"});

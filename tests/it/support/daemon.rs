@@ -261,6 +261,14 @@ impl Daemon {
         made.json
     }
 
+    /// Lets any number of members of the default site lose a level at once: invented lives end within a moment.
+    pub fn stops_no_flood(&self) {
+        let request = self.client.patch(format!("{}/api/v1/sites/default", self.base));
+        let off = serde_json::json!({ "max_revocations": null }).to_string();
+        let set = self.send(request.bearer_auth(ADMIN_KEY).body(off));
+        assert_eq!(set.status, 200, "{set:?}");
+    }
+
     /// Posts a body to the default site; it has to be stored.
     pub fn receives(&self, body: Vec<u8>) -> String {
         let reply = self.send(self.client.post(format!("{}{}", self.base, self.hook)).body(body));

@@ -124,6 +124,7 @@ on_each! {
 
     fn a_difference_is_found_and_names_exactly_whom_it_is_about(home: &mut Home) {
         let daemon = home.serve();
+        daemon.stops_no_flood();
         level(&daemon, "gold");
         level(&daemon, "silver");
         for product in PRODUCTS {
@@ -194,6 +195,7 @@ on_each! {
 
     fn without_a_site_to_ask_each_product_gives_the_level_named_after_it(home: &mut Home) {
         let daemon = home.serve();
+        daemon.stops_no_flood();
         for product in PRODUCTS {
             level(&daemon, &format!("product-{product}"));
             map(&daemon, &json!({"product_id": product, "level": format!("product-{product}")}));
@@ -221,6 +223,7 @@ on_each! {
 fn an_ipn_that_is_rejected_is_not_expected_to_be_heard() {
     let home = Home::new(Database::sqlite());
     let daemon = home.serve();
+    daemon.stops_no_flood();
     // Only a rebill, and with it only the IPN, tells of an upgrade inside a subscription.
     for product in PRODUCTS {
         level(&daemon, &product.to_string());
