@@ -141,8 +141,8 @@ impl Kind {
                  anew: nobody gets in by a late end."
             }
             Self::BreakerOpen => {
-                "More would have been revoked than max_revocations allows. Look at what is held, then release it or \
-                 discard it."
+                "More would have been revoked than max_revocations allows. Look at held-open for what is held and why, \
+                 then release it or discard it."
             }
             Self::SubscriptionsOverdue => {
                 "Nobody has lost access. Look at the overdue subscriptions: where Kartra shows a payment or an end, its \

@@ -2,7 +2,7 @@
 //! [`COUNTED_MAX`].
 
 use super::conn::Conn;
-use super::schema::{members, purchases, webhooks};
+use super::schema::{members, overrides, purchases, webhooks};
 use super::webhooks::Status;
 use super::{Result, stored};
 use crate::core::Instant;
@@ -69,10 +69,17 @@ pub fn late_ends(conn: &mut Conn, site_id: &str, by: Instant) -> Result<Option<C
     Ok(cause(&late.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-/// Revocations that are held for an operator's yes. There is nothing yet that holds any, so there are
-/// none.
-pub fn held_revocations(_: &mut Conn, _site_id: &str, _now: Instant) -> Result<Option<Cause>> {
-    Ok(None)
+/// Revocations that are held for an operator's yes.
+pub fn held_revocations(conn: &mut Conn, site_id: &str) -> Result<Option<Cause>> {
+    let open: Vec<Option<NaiveDateTime>> = overrides::table
+        .filter(overrides::site_id.eq(site_id))
+        .filter(overrides::held_open_number.is_not_null())
+        .filter(overrides::ended_at.is_null())
+        .order(overrides::held_open_number)
+        .select(overrides::held_open_at)
+        .limit(COUNTED_MAX)
+        .load(conn)?;
+    Ok(cause(&open.into_iter().flatten().collect::<Vec<_>>()))
 }
 
 /// Subscriptions whose payment was expected by an instant and has not come.

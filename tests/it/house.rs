@@ -32,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
             "alarms",
             "api",
             "clock",
+            "core",
             "egress",
             "first_start",
             "flow",

@@ -10,7 +10,7 @@ use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::recomputes::{self, Recompute};
 use crate::store::sites::Busy;
-use crate::store::{level_counts, overrides, rules};
+use crate::store::{held_open, level_counts, overrides, rules};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 
@@ -101,6 +101,8 @@ pub struct Applied {
     pub waits: bool,
     /// Levels that the file does not name, and that grants or blocks still do.
     pub kept_levels: Vec<String>,
+    /// Levels of members that are held open now: more would have been revoked than `max_revocations` allows.
+    pub held_open: i64,
 }
 
 /// Brings a site to what a file says: the rules at once, then the members, batch by batch.
@@ -128,7 +130,8 @@ pub fn apply(
         worked = flow.recompute_batch(site, Busy::Wait)?;
     };
     let kept_levels = remove_levels(flow, site, &difference.gone_levels)?;
-    Ok(Applied { difference, members: total, waits, kept_levels })
+    let held_open = flow.store().read(|conn| held_open::count(conn, site))?;
+    Ok(Applied { difference, members: total, waits, kept_levels, held_open })
 }
 
 fn open_ones(

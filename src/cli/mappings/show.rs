@@ -45,6 +45,7 @@ pub fn applied(applied: &Applied, as_json: bool) -> io::Result<()> {
             "members": applied.members,
             "waits": applied.waits,
             "kept_levels": applied.kept_levels,
+            "held_open": applied.held_open,
         });
         return writeln!(out, "{all}");
     }
@@ -54,6 +55,14 @@ pub fn applied(applied: &Applied, as_json: bool) -> io::Result<()> {
     rules(&mut out, &applied.difference)?;
     for level in &applied.kept_levels {
         writeln!(out, "The level {level} stays: grants, blocks or members still have it.")?;
+    }
+    if applied.held_open > 0 {
+        writeln!(
+            out,
+            "{} level(s) of members are held open: more would have been revoked than max_revocations allows. Look at \
+             them at GET …/held-open, then release or discard them.",
+            applied.held_open
+        )?;
     }
     if applied.waits {
         return writeln!(

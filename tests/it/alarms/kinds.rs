@@ -4,7 +4,7 @@ use super::{
     MINUTE, SITE, alarms, discards, hears_nonsense, on_both, open_kinds, sale, the_alarm, wants,
     watch, watch_at,
 };
-use crate::support::{Ipn, START, TestApp, instant};
+use crate::support::{ADMIN_KEY, Ipn, START, TestApp, instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -266,5 +266,32 @@ fn ended_alarms_are_listed_in_pages_newest_first() {
         }
         assert_eq!(paged, all);
         assert_eq!(app.get(&format!("{SITE}/alarms?state=nonsense")).status, 400);
+    });
+}
+
+#[test]
+fn a_flood_that_is_held_open_is_an_alarm_until_somebody_has_decided() {
+    on_both(|app| {
+        wants(app, &json!({ "off": ["silent"] }));
+        assert_eq!(
+            app.patch(SITE, &json!({ "max_revocations": { "count": 0, "percent": 0 } })).status,
+            200
+        );
+        app.level("gold");
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        for number in [1, 2] {
+            assert_eq!(app.receives(sale(number).body()).status, 200);
+            let refund = Ipn::new("refund", number).of(&format!("buyer-{number}@example.com"));
+            assert_eq!(app.receives(refund.body()).status, 200);
+            app.drain();
+        }
+        watch(app);
+        let alarm = has_begun(app, "breaker_open", 2, 1);
+        goes_on(app, &alarm);
+        let release = format!("{SITE}/held-open/release");
+        let released = app.request("POST", &release, |request| request.bearer_auth(ADMIN_KEY));
+        assert!(released.status < 300, "{released:?}");
+        watch(app);
+        has_ended(app, &alarm);
     });
 }

@@ -4,6 +4,7 @@ use super::{
     HELD_OPEN, SITE, changes, decide_all, emails, hear, held_open, holders, limit, members, reasons,
 };
 use crate::on_both_databases;
+use crate::support::ADMIN_KEY;
 use serde_json::json;
 
 on_both_databases! {
@@ -95,5 +96,18 @@ on_both_databases! {
         let refused = app.delete(&format!("{SITE}/levels/gold"));
         assert_eq!(refused.status, 409, "what is held open still has the level");
         assert_eq!(app.get(HELD_OPEN).json["next_cursor"], json!(null));
+    }
+
+    fn the_same_edit_in_a_plan_that_somebody_has_seen_and_applied_is_held_back_by_nothing(app: &TestApp) {
+        let mapping = members(app, 12);
+        limit(app, 0);
+        let change = json!({ "op": "delete_mapping", "id": mapping["id"] });
+        let made = app.post(&format!("{SITE}/plans"), &json!({ "changes": [change] }));
+        let plan = made.header("location").expect("a Location").to_owned();
+        app.drain();
+        assert_eq!(app.get(&plan).json["losses"], 12);
+        let applied = app.request("POST", &format!("{plan}/apply"), |request| request.bearer_auth(ADMIN_KEY));
+        assert_eq!(applied.status, 200, "{applied:?}");
+        assert_eq!((changes(app, "revoked").len(), held_open(app).len()), (12, 0));
     }
 }
