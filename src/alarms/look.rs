@@ -158,7 +158,7 @@ fn cause(
             Ok(since.map(|since| Cause { number: 1, since }))
         }
         Kind::TimersLate => watch::late_ends(conn, id, from.late_since(now)),
-        Kind::BreakerOpen => watch::held_revocations(conn, id),
+        Kind::BreakerOpen => watch::held_open(conn, id),
         Kind::SubscriptionsOverdue => watch::overdue(conn, id, from.overdue_since(now)),
     }
 }

@@ -97,22 +97,22 @@ impl Alarms {
     fn claim_one(&self, alarm: Alarm, now: Instant) -> Result<Option<Claimed>> {
         let claim = ids::new();
         let site_id = alarm.site_id.as_str();
-        let wants = self.store().write(|conn| {
+        let ready = self.store().write(|conn| {
             let wants = alarm_settings::get(conn, site_id)?;
-            if !wants.is_posting() {
+            let (true, Some(url), Some(secret)) = (wants.is_posting(), wants.url, wants.secret)
+            else {
                 alarms::post_nothing(conn, site_id)?;
                 return Ok::<_, StoreError>(None);
-            }
+            };
+            // Opened before it is claimed: what cannot be opened costs no attempt.
+            let to = self.open(Sealed::Url, site_id, &url)?;
+            let secret = self.open(Sealed::Secret, site_id, &secret)?;
+            let key = SigningKey::from_secret(&secret)
+                .map_err(|_| StoreError::Corrupt("a site's alarm secret".to_owned()))?;
             let mine = alarms::claim(conn, &alarm, &claim, now, now + LEASE)?;
-            Ok(Some(wants).filter(|_| mine))
+            Ok(mine.then_some((url, to, key)))
         })?;
-        let Some((Some(url), Some(secret))) = wants.map(|wants| (wants.url, wants.secret)) else {
-            return Ok(None);
-        };
-        let to = self.open(Sealed::Url, site_id, &url)?;
-        let secret = self.open(Sealed::Secret, site_id, &secret)?;
-        let key = SigningKey::from_secret(&secret)
-            .map_err(|_| StoreError::Corrupt("a site's alarm secret".to_owned()))?;
+        let Some((url, to, key)) = ready else { return Ok(None) };
         let message = signed(&key, &alarm, now.timestamp());
         Ok(Some(Claimed { alarm, claim, url, to, message }))
     }

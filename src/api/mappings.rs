@@ -191,7 +191,7 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Proble
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
-    match twin(mapping, &bench.book.mappings) {
+    match twin(mapping, bench.book.mappings.iter()) {
         Some(twin) => Err(Problem::conflict(twin)),
         None => Ok(()),
     }
@@ -218,7 +218,10 @@ pub(super) fn faults(mapping: &Mapping, has_level: bool) -> Vec<Fault> {
 }
 
 /// What to say of a mapping that another one already is; `None` where none is.
-pub(super) fn twin(mapping: &Mapping, others: &[Mapping]) -> Option<String> {
+pub(super) fn twin<'a>(
+    mapping: &Mapping,
+    mut others: impl Iterator<Item = &'a Mapping>,
+) -> Option<String> {
     let same = |other: &&Mapping| {
         other.id != mapping.id
             && other.product_id == mapping.product_id
@@ -227,7 +230,7 @@ pub(super) fn twin(mapping: &Mapping, others: &[Mapping]) -> Option<String> {
             && other.purchased_from == mapping.purchased_from
             && other.purchased_before == mapping.purchased_before
     };
-    let twin = others.iter().find(same)?;
+    let twin = others.find(same)?;
     Some(format!(
         "The mapping {} has the same product, price point, level and window. Edit that one.",
         twin.id

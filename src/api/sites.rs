@@ -7,10 +7,10 @@ pub use shapes::{Create, Edit};
 pub(super) use shapes::{Edited, SiteView};
 
 use super::connection::connection;
+use super::mappings::policy_of;
 use super::recomputes::{is_finished, work};
 use crate::app::App;
 use crate::core::breaker::MaxRevocations;
-use crate::core::policy::Policy;
 use crate::first_start::{self, webhook_url};
 use crate::flow::edits::rules_moved;
 use crate::flow::process::ipn_purpose;
@@ -266,11 +266,6 @@ fn limit_of(
     before: Option<MaxRevocations>,
 ) -> Option<MaxRevocations> {
     written.map(|Object(edit)| edit.of(before))
-}
-
-/// A policy as it was written; `null` sets none.
-fn policy_of(written: Option<Object<Policy>>) -> Policy {
-    written.map(|Object(policy)| policy).unwrap_or_default()
 }
 
 /// Changes a site; answers what has to be computed again, and the secret that was made.

@@ -98,7 +98,7 @@ impl Kind {
                 "ends of access are due and not applied",
             ),
             Self::BreakerOpen => {
-                things("revocation is held for a yes", "revocations are held for a yes")
+                things("level of a member is held open", "levels of members are held open")
             }
             Self::SubscriptionsOverdue => {
                 things("subscription has not been paid", "subscriptions have not been paid")

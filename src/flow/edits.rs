@@ -7,7 +7,7 @@ use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
 use crate::store::conn::Conn;
 use crate::store::plans::{self, Moved};
-use crate::store::recomputes::Recompute;
+use crate::store::recomputes::{self, Recompute};
 use crate::store::rules::{self, Level};
 use crate::store::{Result, sites};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Edits {
     pub edited: Vec<Mapping>,
     /// Mappings that go.
     pub gone: Vec<Mapping>,
-    /// Products that shall be ignored.
+    /// Products that shall be ignored; a mapping that is new or changed ends the ignoring of any other.
     pub ignored: BTreeSet<String>,
 }
 
@@ -52,10 +52,11 @@ impl Edits {
         let mut mappings: Vec<Mapping> =
             kept.chain(&self.new).chain(&self.edited).cloned().collect();
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut ignored: BTreeSet<String> = &bench.book.ignored | &self.ignored;
+        let mut ignored = bench.book.ignored.clone();
         for mapping in self.new.iter().chain(&self.edited) {
             ignored.remove(&mapping.product_id);
         }
+        ignored.extend(self.ignored.iter().cloned());
         let policy = self.policy.clone().unwrap_or_else(|| bench.site.policy.clone());
         Proposed { policy, book: RuleBook { mappings, ignored } }
     }
@@ -142,8 +143,11 @@ impl Edits {
 /// and no open plan is true any more, if what has `moved` is anything that plans are computed from.
 pub fn rules_moved(conn: &mut Conn, bench: &mut Bench, moved: &[Moved]) -> Result<()> {
     bench.site.rules_version += 1;
-    if bench.site.plans_open > 0 && !moved.is_empty() {
-        bench.site.plans_open = plans::end_open(conn, &bench.site.id, moved, bench.at)?;
+    if !moved.is_empty() {
+        recomputes::unsee(conn, &bench.site.id)?;
+        if bench.site.plans_open > 0 {
+            bench.site.plans_open = plans::end_open(conn, &bench.site.id, moved, bench.at)?;
+        }
     }
     sites::update(conn, &bench.site)
 }

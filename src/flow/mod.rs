@@ -258,8 +258,8 @@ impl Flow {
     }
 
     /// Sets up a site under its lock and works on it, if it is to be had and `fits`; one that a newer core works
-    /// on is not to be had any more. Once that is
-    /// committed, the readers of its feed are told, and the other processes what has moved.
+    /// on is not to be had any more. Once that is committed, the readers of its feed are told, and the other
+    /// processes what has moved.
     fn at_bench<T, E: From<StoreError>>(
         &self,
         site_id: &str,

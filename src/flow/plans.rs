@@ -17,16 +17,18 @@
 mod compute;
 
 use super::edits::Edits;
-use super::preview::{self, Step, concerned};
+use super::preview::{self, Step};
 use super::settle::Bench;
 use super::{Flow, FlowError, upgrade};
 use crate::core::Instant;
 use crate::store::conn::Conn;
-use crate::store::counts::Rows;
 use crate::store::plans::{self, Counts, Kind, Moved, Plan, State};
-use crate::store::recomputes::Recompute;
-use crate::store::{Result, StoreError};
+use crate::store::recomputes::{self, Recompute};
+use crate::store::sites::Busy;
+use crate::store::{Result, StoreError, members};
 use chrono::TimeDelta;
+use compute::rows;
+use std::collections::BTreeSet;
 
 /// Open plans of one site that are about its rules: with another one, the oldest becomes stale.
 const OPEN_PLANS_MAX: usize = 10;
@@ -44,6 +46,8 @@ pub enum Applied {
     Done(Plan, Vec<Recompute>),
     /// There is no such plan.
     Unknown,
+    /// An earlier change is still being computed.
+    Waits,
     /// It cannot be applied; the plan says why by where it stands and by what has moved.
     Refused(Plan),
 }
@@ -56,9 +60,7 @@ pub fn open(conn: &mut Conn, bench: &mut Bench, edits: &Edits) -> Result<Plan> {
     for oldest in open.into_iter().take(too_many) {
         plans::end(conn, oldest, State::Stale, &[Moved::new("age", "newer plans")], bench.at)?;
     }
-    let scopes = concerned(bench, &edits.proposed(bench));
-    let total = preview::count(conn, &bench.site.id, &scopes)?;
-    begin(conn, bench, Kind::Edit, edits, total)
+    begin(conn, bench, Kind::Edit, edits)
 }
 
 /// Makes a plan of what a new version of the core would do, unless there are no members; one that is open
@@ -66,21 +68,15 @@ pub fn open(conn: &mut Conn, bench: &mut Bench, edits: &Edits) -> Result<Plan> {
 pub(super) fn open_upgrade(conn: &mut Conn, bench: &mut Bench) -> Result<()> {
     let site_id = &bench.site.id;
     let open = plans::open(conn, site_id)?.into_iter().find(|plan| plan.kind == Kind::Upgrade);
-    let total = i64::try_from(Rows::Members.count(conn, site_id)?).unwrap_or(i64::MAX);
+    let has_members = !members::ids_after(conn, site_id, "", 1)?.is_empty();
     match open {
-        Some(plan) => plans::update(conn, &Plan { total, ..plan.begun_anew() }),
-        None if total == 0 => Ok(()),
-        None => begin(conn, bench, Kind::Upgrade, &Edits::default(), total).map(drop),
+        Some(plan) => plans::update(conn, &plan.begun_anew()),
+        None if !has_members => Ok(()),
+        None => begin(conn, bench, Kind::Upgrade, &Edits::default()).map(drop),
     }
 }
 
-fn begin(
-    conn: &mut Conn,
-    bench: &mut Bench,
-    kind: Kind,
-    edits: &Edits,
-    total: i64,
-) -> Result<Plan> {
+fn begin(conn: &mut Conn, bench: &mut Bench, kind: Kind, edits: &Edits) -> Result<Plan> {
     let plan = Plan {
         site_id: bench.site.id.clone(),
         id: crate::ids::new(),
@@ -90,7 +86,8 @@ fn begin(
         scope: 0,
         reached: String::new(),
         done: 0,
-        total,
+        // Counted with the first page, which is read without the site's lock.
+        total: 0,
         counts: Counts::default(),
         windows: Vec::new(),
         moved: Vec::new(),
@@ -104,8 +101,8 @@ fn begin(
     Ok(plan)
 }
 
-/// What a plan would write.
-fn edits_of(plan: &Plan) -> Result<Edits> {
+/// What a plan would write; of an upgrade, nothing.
+pub fn edits_of(plan: &Plan) -> Result<Edits> {
     serde_json::from_str(&plan.edits).map_err(|e| StoreError::Corrupt(format!("a plan: {e}")))
 }
 
@@ -131,6 +128,10 @@ impl Flow {
                 if plan.state != State::Ready {
                     return Ok(Some(Applied::Refused(plan)));
                 }
+                // It would go on by the rules of this plan, for whom nobody has looked at.
+                if recomputes::next(conn, site_id)?.is_some() {
+                    return Ok(Some(Applied::Waits));
+                }
                 Ok(apply_batch(conn, bench, plan, self.plan_batch_max())?)
             })?;
             if let Some(applied) = applied {
@@ -154,11 +155,19 @@ impl Flow {
                     let aged = ended_at < now - KEPT_FOR;
                     let is_left = |conn: &mut _| plans::any_touched(conn, site_id, id);
                     (aged || self.store.read_one(is_left)?)
-                        && self.store.write(|conn| plans::remove_part(conn, site_id, id, aged))?
+                        && self.remove_part(site_id, id, aged)?
                 }
             };
         }
         Ok(worked)
+    }
+
+    /// Removes a batch of what is left of a plan, under the site's lock: of two at once the second would find the
+    /// rows of its batch gone, as if there were no more, and remove the plan before them.
+    fn remove_part(&self, site_id: &str, plan_id: &str, aged: bool) -> Result<bool> {
+        let remove =
+            |conn: &mut Conn, _: &mut Bench| plans::remove_part(conn, site_id, plan_id, aged);
+        Ok(self.at_bench(site_id, Busy::Skip, |_| true, remove)?.unwrap_or(false))
     }
 
     /// Lets a plan be stale because of its age; answers whether it was open.
@@ -183,16 +192,20 @@ impl Flow {
 fn apply_batch(
     conn: &mut Conn,
     bench: &mut Bench,
-    plan: Plan,
+    mut plan: Plan,
     limit: i64,
 ) -> Result<Option<Applied>> {
     let touched = plans::touched(conn, &plan, limit)?;
-    let lost = unnamed_losses(conn, bench, &plan, &touched)?;
+    let steps = steps_of(conn, bench, &plan, &touched)?;
+    let lost = unnamed_losses(conn, bench, &plan, &steps)?;
     if !lost.is_empty() {
         return refuse(conn, bench, plan, lost).map(|plan| Some(Applied::Refused(plan)));
     }
+    // Whoever is not looked at again is as the plan says now.
+    plans::say(conn, &mut plan, &touched, &rows(steps))?;
     plans::untouch(conn, &plan, &touched)?;
     if !is_all(&touched, limit) {
+        plans::update(conn, &plan)?;
         return Ok(None);
     }
     let (plan, recomputes) = finish(conn, bench, plan)?;
@@ -203,18 +216,20 @@ fn is_all(touched: &[String], limit: i64) -> bool {
     i64::try_from(touched.len()).unwrap_or(i64::MAX) < limit
 }
 
-/// Which of some members would now lose a level that the plan does not name.
+/// What of some steps would now take a level that the plan does not name.
 fn unnamed_losses(
     conn: &mut Conn,
     bench: &Bench,
     plan: &Plan,
-    touched: &[String],
+    steps: &[Step],
 ) -> Result<Vec<Moved>> {
-    let named = plans::named_losses(conn, plan, touched)?;
-    let steps = steps_of(conn, bench, plan, touched)?;
-    let lost = steps.into_iter().filter(|step| step.after.is_none());
-    let lost = lost.map(|step| (step.email, step.level)).filter(|lost| !named.contains(lost));
-    Ok(lost.take(NAMED_MAX).map(|(email, level)| Moved::member(email, level)).collect())
+    let emails: BTreeSet<&String> = steps.iter().map(|step| &step.email).collect();
+    let emails: Vec<String> = emails.into_iter().cloned().collect();
+    let named = plans::named_losses(conn, plan, &emails, bench.at)?;
+    let lost = steps.iter().filter(|step| step.after.is_none());
+    let lost = lost.map(|step| (step.email.clone(), step.level.clone()));
+    let lost = lost.filter(|lost| !named.contains(lost)).take(NAMED_MAX);
+    Ok(lost.map(|(email, level)| Moved::member(email, level)).collect())
 }
 
 /// Lets a plan be stale that would take more than it names; that of an upgrade looks again.

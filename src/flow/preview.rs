@@ -169,24 +169,32 @@ impl Place<'_> {
         let emails: Vec<String> = emails.into_iter().collect();
         let mut steps = Vec::new();
         let mut compared = Compared::load(conn, bench, proposed, &emails)?;
-        let having_their_turn = emails.into_iter().filter(|e| self.is_turn_of(e, &compared));
-        let members: Vec<String> = having_their_turn.collect();
+        let theirs: Vec<PurchaseId> = compared.before.purchases().map(|p| p.id.clone()).collect();
+        // Which come later, the database says: it orders texts by its own locale.
+        let behind = purchases::behind(conn, site_id, &theirs, &self.reached.0)?;
+        let is_turn = |email: &String| self.is_turn_of(email, &compared, &behind);
+        let members: Vec<String> = emails.into_iter().filter(is_turn).collect();
         members.iter().for_each(|email| steps.extend(compared.steps_of(email, bench.at)));
         Ok(Some(Page { steps, members, reached }))
     }
 
     /// Whether a member comes up on this page: one with several purchases has one turn, at the first of them.
-    fn is_turn_of(&self, email: &str, compared: &Compared) -> bool {
+    fn is_turn_of(&self, email: &str, compared: &Compared, behind: &BTreeSet<PurchaseId>) -> bool {
         let leads = compared.before.leads(email);
         let theirs = compared.before.purchases().filter(|purchase| leads.contains(&purchase.lead));
-        let turns = theirs.filter_map(|p| self.turn_of(&p.id, compared.products.get(&p.id)?));
-        turns.min().is_some_and(|(scope, id)| scope == self.scope && id > *self.reached)
+        let places =
+            theirs.filter_map(|p| Some((self.scope_of(compared.products.get(&p.id)?)?, &p.id)));
+        let places: Vec<(usize, &PurchaseId)> = places.collect();
+        let first = places.iter().map(|(scope, _)| *scope).min();
+        let had_it =
+            |(scope, id): &(usize, &PurchaseId)| *scope == self.scope && !behind.contains(*id);
+        first == Some(self.scope) && !places.iter().any(had_it)
     }
 
-    /// When a purchase comes up: with which product, and where among its purchases.
-    fn turn_of(&self, id: &PurchaseId, products: &BTreeSet<String>) -> Option<(usize, PurchaseId)> {
+    /// With which product a purchase comes up that has had some.
+    fn scope_of(&self, products: &BTreeSet<String>) -> Option<usize> {
         let is_of = |scope: &Option<String>| scope.as_ref().is_none_or(|p| products.contains(p));
-        Some((self.scopes.iter().position(is_of)?, id.clone()))
+        self.scopes.iter().position(is_of)
     }
 }
 
@@ -199,6 +207,21 @@ pub(super) fn steps_of(
 ) -> Result<Vec<Step>> {
     let mut compared = Compared::load(conn, bench, proposed, emails)?;
     Ok(emails.iter().flat_map(|email| compared.steps_of(email, bench.at)).collect())
+}
+
+/// The steps from what a member holds to what they would hold.
+pub(super) fn differences(email: &str, before: Vec<Held>, after: Vec<Held>) -> Vec<Step> {
+    let by_level = |levels: Vec<Held>| -> BTreeMap<String, Held> {
+        levels.into_iter().map(|held| (held.level.clone(), held)).collect()
+    };
+    let (mut before, mut after) = (by_level(before), by_level(after));
+    let levels: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
+    let step = |level: String| {
+        let (before, after) = (before.remove(&level), after.remove(&level));
+        Step { email: email.to_owned(), level, before, after }
+    };
+    let steps: Vec<Step> = levels.into_iter().map(step).collect();
+    steps.into_iter().filter(Step::moves).collect()
 }
 
 /// Some members as they are, and as they would be.
@@ -224,19 +247,10 @@ impl Compared {
 
     /// What differs for one member.
     fn steps_of(&mut self, email: &str, at: Instant) -> Vec<Step> {
-        let by_level = |levels: Vec<Held>| -> BTreeMap<String, Held> {
-            levels.into_iter().map(|held| (held.level.clone(), held)).collect()
-        };
-        let mut old = by_level(self.before.answer(email, at).levels);
+        let before = self.before.answer(email, at).levels;
         // What those rules would give is held open no longer.
-        let mut new = by_level(self.after.settled_answer(email, at).levels);
-        let levels: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
-        let step = |level: String| {
-            let (before, after) = (old.remove(&level), new.remove(&level));
-            Step { email: email.to_owned(), level, before, after }
-        };
-        let steps: Vec<Step> = levels.into_iter().map(step).collect();
-        steps.into_iter().filter(Step::moves).collect()
+        let after = self.after.settled_answer(email, at).levels;
+        differences(email, before, after)
     }
 }
 

@@ -8,16 +8,15 @@
 //! What was read of a webhook stays as it was read: only `latchkey rebuild` reads the bodies anew.
 
 use super::plans;
-use super::preview::Step;
+use super::preview::{self, Step};
 use super::rebuild::{Pass, again};
 use super::settle::{Bench, Cause};
 use super::{Flow, FlowError, past, recompute};
-use crate::core::access::Held;
 use crate::store::conn::Conn;
-use crate::store::members::{self, Member};
+use crate::store::members;
+use crate::store::plans::{self as store, Moved};
 use crate::store::recomputes::{self, Recompute};
 use crate::store::{Result, StoreError, sites};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 /// What changes name as their cause where an upgrade was applied.
@@ -32,14 +31,15 @@ impl Flow {
         if self.taken_over.load(Ordering::Relaxed) {
             return Ok(());
         }
+        let mut failed = None;
         for site_id in self.store.read_one(|conn| sites::of_older_core(conn, self.core.version))? {
             match self.under_lock(&site_id, |_, _| Ok::<_, FlowError>(())) {
-                Ok(()) | Err(FlowError::NoSite) => {}
-                Err(FlowError::Store(error)) => return Err(error),
+                Ok(()) | Err(FlowError::NoSite | FlowError::Store(StoreError::Overtaken)) => {}
+                Err(FlowError::Store(error)) => failed = Some(error),
             }
         }
-        self.taken_over.store(true, Ordering::Relaxed);
-        Ok(())
+        self.taken_over.store(failed.is_none(), Ordering::Relaxed);
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -50,6 +50,11 @@ pub(super) fn take_over(conn: &mut Conn, bench: &mut Bench) -> Result<()> {
         return Ok(());
     }
     bench.site.core_version = now;
+    // What somebody has seen, the older core has shown them; and what it has left to compute again, the upgrade
+    // does for everybody, once somebody has seen that.
+    let moved = [Moved::new("core", &now.to_string())];
+    bench.site.plans_open = store::end_open(conn, &bench.site.id, &moved, bench.at)?;
+    recomputes::give_up(conn, &bench.site.id, bench.at)?;
     sites::update(conn, &bench.site)?;
     tracing::warn!(
         site_id = bench.site.id,
@@ -69,23 +74,10 @@ pub(super) fn steps_of(conn: &mut Conn, bench: &Bench, emails: &[String]) -> Res
     let emails: Vec<String> = known.iter().map(|member| member.email.clone()).collect();
     let answers = past::answers_anew(conn, bench, &emails)?;
     let steps = known.into_iter().zip(answers).flat_map(|(member, answer)| {
-        steps(&member, recorded.remove(&member.id).unwrap_or_default(), answer.levels)
+        let before = recorded.remove(&member.id).unwrap_or_default();
+        preview::differences(&member.email, before, answer.levels)
     });
     Ok(steps.collect())
-}
-
-fn steps(member: &Member, before: Vec<Held>, after: Vec<Held>) -> Vec<Step> {
-    let by_level = |held: Vec<Held>| -> BTreeMap<String, Held> {
-        held.into_iter().map(|held| (held.level.clone(), held)).collect()
-    };
-    let (mut before, mut after) = (by_level(before), by_level(after));
-    let levels: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
-    let step = |level: String| {
-        let (before, after) = (before.remove(&level), after.remove(&level));
-        Step { email: member.email.clone(), level, before, after }
-    };
-    let steps: Vec<Step> = levels.into_iter().map(step).collect();
-    steps.into_iter().filter(Step::moves).collect()
 }
 
 /// Asks that everything be done again by the new core, as somebody has seen in a plan.

@@ -211,6 +211,26 @@ pub fn ids_after(
     Ok(ids.into_iter().map(PurchaseId).collect())
 }
 
+/// Those of some purchases that come after one, in the order of the database.
+pub fn behind(
+    conn: &mut Conn,
+    site_id: &str,
+    ids: &[PurchaseId],
+    after: &str,
+) -> Result<BTreeSet<PurchaseId>> {
+    let mut behind = BTreeSet::new();
+    for ids in ids.chunks(IN_MAX) {
+        let found: Vec<String> = purchases::table
+            .filter(purchases::site_id.eq(site_id))
+            .filter(purchases::id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .filter(purchases::id.gt(after))
+            .select(purchases::id)
+            .load(conn)?;
+        behind.extend(found.into_iter().map(PurchaseId));
+    }
+    Ok(behind)
+}
+
 /// How many members have a purchase with a term of a product, or any purchase at all.
 pub fn count_members(conn: &mut Conn, site_id: &str, product_id: Option<&str>) -> Result<i64> {
     use super::schema::leads;

@@ -78,3 +78,24 @@ pub fn finish(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result<(
     diesel::update(recomputes::table.find((site_id, id))).set(set).execute(conn)?;
     Ok(())
 }
+
+/// Notes that nobody has seen what the open recomputes of a site will do: the rules have changed since.
+pub fn unsee(conn: &mut Conn, site_id: &str) -> Result<()> {
+    let open = recomputes::table
+        .filter(recomputes::site_id.eq(site_id))
+        .filter(recomputes::finished_at.is_null());
+    diesel::update(open).set(recomputes::plan_id.eq(None::<String>)).execute(conn)?;
+    Ok(())
+}
+
+/// Gives up the open recomputes of a site: something else computes all of it again. What an operator has decided
+/// about what is held open goes on.
+pub fn give_up(conn: &mut Conn, site_id: &str, at: Instant) -> Result<()> {
+    let open = recomputes::table
+        .filter(recomputes::site_id.eq(site_id))
+        .filter(recomputes::decides.is_null())
+        .filter(recomputes::finished_at.is_null());
+    let set = (recomputes::done.eq(recomputes::members), recomputes::finished_at.eq(stored(at)));
+    diesel::update(open).set(set).execute(conn)?;
+    Ok(())
+}

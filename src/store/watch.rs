@@ -69,8 +69,8 @@ pub fn late_ends(conn: &mut Conn, site_id: &str, by: Instant) -> Result<Option<C
     Ok(cause(&late.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-/// Revocations that are held for an operator's yes.
-pub fn held_revocations(conn: &mut Conn, site_id: &str) -> Result<Option<Cause>> {
+/// Levels of members that are held open until an operator decides.
+pub fn held_open(conn: &mut Conn, site_id: &str) -> Result<Option<Cause>> {
     let open: Vec<Option<NaiveDateTime>> = overrides::table
         .filter(overrides::site_id.eq(site_id))
         .filter(overrides::held_open_number.is_not_null())

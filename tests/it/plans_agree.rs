@@ -110,8 +110,16 @@ fn tell(app: &TestApp, seed: u64, seen: &mut Seen) {
         let taken = before.keys().filter(|held| !after.contains_key(*held));
         taken.filter(|held| !named.contains(*held)).cloned().collect()
     };
+    // Named as lost, or with an end that has come.
+    let is_over = |until: &Value| {
+        let until = until.as_str().map(|at| at.parse::<DateTime<Utc>>().expect("an instant"));
+        until.is_some_and(|until| until <= app.clock.now())
+    };
+    let goes = |(old, new): &(Option<Value>, Option<Value>)| {
+        old.is_some() && new.as_ref().is_none_or(is_over)
+    };
     let may_lose: BTreeSet<(String, String)> =
-        named.iter().filter(|(_, (old, _))| old.is_some()).map(|(held, _)| held.clone()).collect();
+        named.iter().filter(|(_, ends)| goes(ends)).map(|(held, _)| held.clone()).collect();
     match applied.status {
         200 => {
             assert_eq!(lost(&may_lose), [], "seed {seed}: whom the plan does not name");

@@ -3,6 +3,7 @@
 
 use crate::support::daemon::{Daemon, Home, until};
 use crate::support::{ADMIN_KEY, Database, Ipn, Reply, TestApp};
+use latchkey::store::sites::Busy;
 use serde_json::{Value, json};
 use std::sync::Barrier;
 
@@ -178,4 +179,48 @@ fn dies_when(
 
 fn holders(daemon: &Daemon) -> usize {
     daemon.all(&format!("{SITE}/members?level=gold")).len()
+}
+
+#[test]
+fn what_was_seen_counts_only_while_the_rules_are_those_that_were_seen() {
+    for database in [Some(Database::sqlite()), Database::postgres()].into_iter().flatten() {
+        let small = [("flow.inline_members_max", "1"), ("flow.batch_purchases_max", "1")];
+        let app = TestApp::start_with(database, &small);
+        assert_eq!(
+            app.patch(SITE, &json!({ "max_revocations": { "count": 0, "percent": 0 } })).status,
+            200
+        );
+        app.level("gold");
+        let mapping = app.map(&json!({ "product_id": "501", "level": "gold" }));
+        for number in 1..=6 {
+            app.receives(Ipn::new("sale", number).of(&format!("m{number}@x.example")).body());
+        }
+        app.drain();
+        let plan = |change: &Value| {
+            let made = app.post(&format!("{SITE}/plans"), &json!({ "changes": [change] }));
+            let path = made.header("location").expect("a Location").to_owned();
+            while app.app.flow().plan_turn().expect("a step") {}
+            path
+        };
+        let gone = plan(&json!({ "op": "delete_mapping", "id": mapping["id"] }));
+        let applied = apply(&app, &gone);
+        assert_eq!(
+            (applied.status, &applied.json["recompute"]["done"]),
+            (202, &json!(0)),
+            "{applied:?}"
+        );
+        // Two of six are done when somebody edits the rules without having looked.
+        let flow = app.app.flow();
+        (0..2).for_each(|_| assert!(flow.recompute_batch("default", Busy::Wait).expect("a batch")));
+        let other = plan(&json!({ "op": "create_level", "level": { "id": "tin" } }));
+        assert_eq!(apply(&app, &other).status, 409, "an earlier change is still being computed");
+        assert_eq!(app.patch(SITE, &json!({ "policy": { "trial": "wait" } })).status, 202);
+        app.drain();
+        let held_open =
+            app.get(&format!("{SITE}/held-open")).json["items"].as_array().map(Vec::len);
+        let holders =
+            (1..=6).filter(|n| app.levels_of(&format!("m{n}@x.example")) == ["gold"]).count();
+        assert_eq!((held_open, holders), (Some(4), 4));
+        app.is_as_the_events_say();
+    }
 }

@@ -118,6 +118,46 @@ on_both_databases! {
         finally_as_it_was(app, new);
     }
 
+    fn what_the_older_core_has_shown_or_left_to_do_waits_for_the_same_yes(app: &TestApp) {
+        four(app);
+        let mappings = app.get(&format!("{SITE}/mappings")).json;
+        let id = mappings["items"][0]["id"].as_str().expect("an id");
+        let edit = json!({ "policy": { "duration_days": 3650 } });
+        let change = json!({ "op": "update_mapping", "id": id, "mapping": edit });
+        let made = app.post(&format!("{SITE}/plans"), &json!({ "changes": [change] }));
+        let plan = made.header("location").expect("a Location").to_owned();
+        app.drain();
+        assert_eq!(app.get(&plan).json["state"], "ready");
+        // The upgrade comes before anybody has applied it …
+        let new = app.beside_as(&[], Some(next(changed)));
+        new.drain();
+        let version = (Core::CURRENT.version + 1).to_string();
+        let refused = new.request("POST", &format!("{plan}/apply"), |request| request.bearer_auth(ADMIN_KEY));
+        assert_eq!((refused.status, &refused.json["moved"][0]["what"]), (409, &json!("core")), "{refused:?}");
+        assert_eq!(refused.json["moved"][0]["id"], version);
+        // … and the next one while an edit is still being computed: what is left of it is no way around the yes.
+        assert_eq!(apply(&new, &plans(&new)[0]).status, 200);
+        drop(new);
+        let middle = Core { version: Core::CURRENT.version + 1, judge: changed };
+        let middle = app.beside_as(&[("flow.inline_members_max", "1"), ("flow.batch_purchases_max", "1")], Some(middle));
+        assert_eq!(held(&middle), [true, true, false, true]);
+        let edited = middle.patch(&format!("{SITE}/mappings/{id}"), &json!({ "policy": { "trial": "wait" } }));
+        assert_eq!(edited.status, 202, "{edited:?}");
+        drop(middle);
+        let last = Core { version: Core::CURRENT.version + 2, judge: Core::CURRENT.judge };
+        let last = app.beside_as(&[], Some(last));
+        last.drain();
+        assert_eq!(held(&last), [true, true, false, true], "nobody has said yes");
+        let plan = plans(&last).into_iter().find(|plan| plan["state"] == "ready").expect("a plan");
+        assert_eq!((&plan["gains"], &plan["losses"]), (&json!(1), &json!(1)), "{plan}");
+        assert_eq!(apply(&last, &plan).status, 200);
+        assert_eq!(held(&last), [true, false, true, true]);
+        last.is_as_the_events_say();
+        drop(last);
+        let again = Core { version: Core::CURRENT.version + 3, judge: Core::CURRENT.judge };
+        app.beside_as(&[], Some(again)).is_as_the_events_say();
+    }
+
     fn a_version_that_answers_alike_asks_nobody(app: &TestApp) {
         four(app);
         let feed = app.changes().len();

@@ -83,6 +83,7 @@ fn of_rules(schema: &str) -> Option<Value> {
         "Mapping" => mapping(),
         "Plan" => plan(),
         "AppliedPlan" => with(with(plan(), "state", json!("applied")), "recompute", recompute()),
+        "PlannedRules" => planned_rules(),
         "PlannedStep" => json!({
             "email": "dana@example.com", "level": "gold", "before": null, "after": { "until": null },
         }),
@@ -228,13 +229,17 @@ fn planned_change() -> Value {
 
 fn plan() -> Value {
     json!({
-        "id": ID, "kind": "edit", "state": "ready", "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
+        "id": ID, "kind": "edit", "state": "ready", "rules": planned_rules(), "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
         "windows": [{
             "mapping": ID, "product_id": "558475", "price_point": null, "level": "gold", "purchased_from": BEGAN,
             "purchased_before": null, "purchases": 12,
         }],
         "moved": [moved()], "created_at": BEGAN, "ready_at": BEGAN, "ended_at": null,
     })
+}
+
+fn planned_rules() -> Value {
+    json!({ "policy": null, "levels": [], "new": [mapping()], "edited": [], "gone": [], "ignored": [] })
 }
 
 fn moved() -> Value {

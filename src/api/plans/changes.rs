@@ -109,8 +109,7 @@ impl<'a> Rules<'a> {
     fn put(&mut self, conn: &mut Conn, mapping: Mapping) -> Result<Faults, Problem> {
         let has_level = self.has_level(conn, &mapping.level)?;
         let mut found = faults(&mapping, has_level);
-        let others: Vec<Mapping> = self.mappings.values().cloned().collect();
-        let twin = twin(&mapping, &others);
+        let twin = twin(&mapping, self.mappings.values());
         found.extend(twin.map(|detail| Fault { pointer: String::new(), detail }));
         if found.is_empty() {
             self.ignored.remove(&mapping.product_id);
@@ -208,7 +207,14 @@ impl<'a> Rules<'a> {
                 Some(_) => {}
             }
         }
-        edits.ignored = &ignored - &bench.book.ignored;
+        let mapped: BTreeSet<String> = edits
+            .new
+            .iter()
+            .chain(&edits.edited)
+            .map(|mapping| mapping.product_id.clone())
+            .collect();
+        // What is ignored already stays so, unless a mapping here would end that.
+        edits.ignored = &ignored - &(&bench.book.ignored - &mapped);
         edits.policy = edits.policy.filter(|policy| *policy != bench.site.policy);
         edits
     }

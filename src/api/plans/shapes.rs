@@ -1,15 +1,19 @@
 //! What plans look like, coming and going.
 
 use crate::api::levels;
-use crate::api::mappings;
+use crate::api::mappings::{self, MappingView};
 use crate::api::views::RecomputeView;
 use crate::core::Instant;
+use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
+use crate::flow::edits::Edits;
+use crate::flow::plans::edits_of;
 use crate::store::plans::{Kind, Moved, Plan, State, Step, What, Window};
 use crate::web::answer::Resource;
 use crate::web::extract::{KartraId, Object};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A plan as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -21,6 +25,8 @@ pub(in crate::api) struct PlanView {
     kind: Kind,
     /// Where it stands.
     state: State,
+    /// What it would write.
+    rules: Rules,
     /// How many members were looked at.
     done: i64,
     /// How many members are concerned, those counted twice who have several of the products.
@@ -46,9 +52,42 @@ pub(in crate::api) struct PlanView {
 
 impl Resource for PlanView {}
 
+/// What a plan would write; of an upgrade, nothing.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "PlannedRules")]
+struct Rules {
+    /// Another policy of the site; null leaves it.
+    policy: Option<Policy>,
+    /// The ids of levels that would be made.
+    levels: Vec<String>,
+    /// Mappings that would be made.
+    new: Vec<MappingView>,
+    /// Mappings that would be changed, as they would be.
+    edited: Vec<MappingView>,
+    /// Mappings that would be deleted.
+    gone: Vec<MappingView>,
+    /// Products that would be ignored.
+    ignored: BTreeSet<String>,
+}
+
+impl From<Edits> for Rules {
+    fn from(edits: Edits) -> Self {
+        let views = |mappings: Vec<Mapping>| mappings.into_iter().map(MappingView::from).collect();
+        Self {
+            policy: edits.policy,
+            levels: edits.new_levels.into_iter().map(|(id, _)| id).collect(),
+            new: views(edits.new),
+            edited: views(edits.edited),
+            gone: views(edits.gone),
+            ignored: edits.ignored,
+        }
+    }
+}
+
 impl From<Plan> for PlanView {
     fn from(plan: Plan) -> Self {
         Self {
+            rules: edits_of(&plan).unwrap_or_default().into(),
             id: plan.id,
             kind: plan.kind,
             state: plan.state,

@@ -4,12 +4,13 @@ use super::{edits_of, finish, is_all, steps_of};
 use crate::core::link::PurchaseId;
 use crate::core::mapping::Mapping;
 use crate::flow::edits::Edits;
-use crate::flow::preview::{Place, Proposed, Step, concerned};
+use crate::flow::preview::{self, Place, Proposed, Step, concerned};
 use crate::flow::settle::Bench;
 use crate::flow::{Flow, FlowError, upgrade};
 use crate::store::conn::Conn;
+use crate::store::counts::Rows;
 use crate::store::plans::{self, Counts, Kind, Plan, State, What, Window};
-use crate::store::{Result, StoreError, members, purchases};
+use crate::store::{Result, StoreError, held_open, members, purchases};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -48,37 +49,48 @@ impl Flow {
     /// Does one step of each plan that is being computed; answers whether there was one.
     pub fn plan_turn(&self) -> Result<bool> {
         self.take_over_sites()?;
-        let mut stepped = false;
+        let (mut stepped, mut failed) = (false, None);
         for (site_id, plan_id) in self.store.read_one(plans::computing)? {
-            match self.step(&site_id, &plan_id) {
+            let step = catch_unwind(AssertUnwindSafe(|| self.step(&site_id, &plan_id)));
+            let panicked = |_| Err(StoreError::Corrupt("a panic; see above".to_owned()).into());
+            match step.unwrap_or_else(panicked) {
                 Ok(()) | Err(FlowError::NoSite) => stepped = true,
                 // Whoever has taken the site over computes its plans.
                 Err(FlowError::Store(StoreError::Overtaken)) => {}
-                Err(FlowError::Store(error)) => return Err(error),
+                // One that fails keeps no other waiting.
+                Err(FlowError::Store(error)) => {
+                    tracing::error!(site_id, plan_id, %error, "a plan could not be computed");
+                    failed = Some(error);
+                }
             }
         }
-        Ok(stepped)
+        match failed {
+            Some(error) if !stepped => Err(error),
+            _ => Ok(stepped),
+        }
     }
 
     fn step(&self, site_id: &str, plan_id: &str) -> Result<(), FlowError> {
         let seen = self.store.read(|conn| plans::get(conn, site_id, plan_id))?;
         let Some(seen) = seen.filter(|plan| plan.state == State::Computing) else { return Ok(()) };
         let limit = self.plan_batch_max();
-        let walked = self.on_snapshot(site_id, |conn, bench| {
-            Ok::<_, FlowError>(match seen.kind {
+        let (walked, total) = self.on_snapshot(site_id, |conn, bench| {
+            let walked = match seen.kind {
                 Kind::Edit => walk(conn, bench, &seen, limit)?,
                 Kind::Upgrade => walk_members(conn, bench, &seen, limit)?,
-            })
+            };
+            Ok::<_, FlowError>((walked, total(conn, bench, &seen)?))
         })?;
         self.under_lock(site_id, |conn, bench| {
             // Another process may have done this step meanwhile, or an edit may have ended the plan.
             if plans::get(conn, site_id, plan_id)?.as_ref() != Some(&seen) {
                 return Ok(());
             }
-            let mut plan = seen.clone();
+            let mut plan = Plan { total, ..seen.clone() };
             match walked {
                 Walked::Page(page) => page.say(conn, &mut plan)?,
                 Walked::Scope => (plan.scope, plan.reached) = (plan.scope + 1, String::new()),
+                Walked::Touched => drop(look_again(conn, bench, &mut plan, limit)?),
                 Walked::All(windows) => {
                     plan.windows = windows;
                     if look_again(conn, bench, &mut plan, limit)? {
@@ -88,7 +100,7 @@ impl Flow {
                     }
                 }
             }
-            if self.needs_no_yes(&plan) {
+            if self.needs_no_yes(conn, &plan)? {
                 finish(conn, bench, plan)?;
                 return Ok(());
             }
@@ -96,12 +108,15 @@ impl Flow {
         })
     }
 
-    /// Whether a plan is ready and applied without asking anybody.
-    fn needs_no_yes(&self, plan: &Plan) -> bool {
-        let nobody_moves = plan.counts == Counts::default();
-        plan.state == State::Ready
-            && plan.kind == Kind::Upgrade
-            && (nobody_moves || self.limits.apply_upgrades)
+    /// Whether a plan is ready and applied without asking anybody: nobody would be moved, nor would what is held
+    /// open, which ends by itself where the level is given again.
+    fn needs_no_yes(&self, conn: &mut Conn, plan: &Plan) -> Result<bool> {
+        if plan.state != State::Ready || plan.kind != Kind::Upgrade {
+            return Ok(false);
+        }
+        let nobody_moves =
+            plan.counts == Counts::default() && held_open::count(conn, &plan.site_id)? == 0;
+        Ok(nobody_moves || self.limits.apply_upgrades)
     }
 }
 
@@ -111,7 +126,9 @@ enum Walked {
     Page(Page),
     /// The end of a product.
     Scope,
-    /// The end, with what each window holds.
+    /// Those who were touched meanwhile are left.
+    Touched,
+    /// The end, with what each window holds: few or none are left.
     All(Vec<Window>),
 }
 
@@ -134,6 +151,23 @@ impl Page {
     }
 }
 
+/// How many members a plan is about, counted when it begins.
+fn total(conn: &mut Conn, bench: &Bench, plan: &Plan) -> Result<i64> {
+    if plan.scope > 0 || !plan.reached.is_empty() {
+        return Ok(plan.total);
+    }
+    match plan.kind {
+        Kind::Edit => {
+            let proposed = edits_of(plan)?.proposed(bench);
+            preview::count(conn, &bench.site.id, &concerned(bench, &proposed))
+        }
+        Kind::Upgrade => {
+            let members = Rows::Members.count(conn, &bench.site.id)?;
+            Ok(i64::try_from(members).unwrap_or(i64::MAX))
+        }
+    }
+}
+
 /// Looks at a page of the purchases concerned.
 fn walk(conn: &mut Conn, bench: &Bench, plan: &Plan, limit: i64) -> Result<Walked> {
     let edits = edits_of(plan)?;
@@ -141,6 +175,9 @@ fn walk(conn: &mut Conn, bench: &Bench, plan: &Plan, limit: i64) -> Result<Walke
     let scopes = concerned(bench, &proposed);
     let scope = usize::try_from(plan.scope).unwrap_or(usize::MAX);
     if scope >= scopes.len() {
+        if !is_all(&plans::touched(conn, plan, limit)?, limit) {
+            return Ok(Walked::Touched);
+        }
         return Ok(Walked::All(windows(conn, bench, &proposed, &edits)?));
     }
     let reached = PurchaseId(plan.reached.clone());
@@ -199,7 +236,8 @@ fn look_again(conn: &mut Conn, bench: &Bench, plan: &mut Plan, limit: i64) -> Re
     Ok(is_all(&touched, limit))
 }
 
-fn rows(steps: Vec<Step>) -> Vec<plans::Step> {
+/// Steps as they are kept.
+pub(super) fn rows(steps: Vec<Step>) -> Vec<plans::Step> {
     let row = |step: Step| plans::Step {
         what: match (&step.before, &step.after) {
             (None, _) => What::Gain,

@@ -121,19 +121,23 @@ pub fn steps(
     query.load(conn)?.into_iter().map(StepRow::read).collect()
 }
 
-/// What a plan says some members would lose, now or at an end: addresses with levels.
+/// What a plan says some members would have lost by an instant, at once or at an end that it names: addresses
+/// with levels.
 pub fn named_losses(
     conn: &mut Conn,
     plan: &Plan,
     emails: &[String],
+    by: Instant,
 ) -> Result<BTreeSet<(String, String)>> {
     let mut named = BTreeSet::new();
     for emails in emails.chunks(IN_MAX) {
+        let is_loss = plan_members::what.eq(What::Loss.as_str()).assume_not_null();
+        let ends = plan_members::after_until.le(stored(by)).assume_not_null();
         let found: Vec<(String, String)> = plan_members::table
             .filter(plan_members::site_id.eq(&plan.site_id))
             .filter(plan_members::plan_id.eq(&plan.id))
             .filter(plan_members::email.eq_any(emails))
-            .filter(plan_members::what.ne(What::Gain.as_str()))
+            .filter(is_loss.or(ends))
             .select((plan_members::email, plan_members::level))
             .load(conn)?;
         named.extend(found);

@@ -77,6 +77,10 @@ on_both_databases! {
         let before = app.changes().len();
         let (path, plan) = ready(app, &changes);
         assert_eq!(counts(&plan), [3, 1, 0]);
+        let rules = &plan["rules"];
+        assert_eq!((&rules["levels"], &rules["policy"], &rules["gone"][0]["id"]), (&json!(["tin"]), &Value::Null, &json!(old)));
+        let gives: Vec<&Value> = rules["new"].as_array().expect("mappings").iter().map(|mapping| &mapping["level"]).collect();
+        assert_eq!(gives, [&json!("tin"), &json!("silver")]);
         let (dana, eva) = ("dana@x.example", "eva@x.example");
         let held = json!({ "until": null });
         let steps = members(app, &path, "");
@@ -199,6 +203,21 @@ on_both_databases! {
         app.drain();
         assert_eq!(apply(app, &path).status, 200);
         assert!(app.levels_of("gus@x.example").is_empty());
+    }
+
+    fn an_end_that_moves_is_no_loss_that_was_seen(app: &TestApp) {
+        three(app);
+        app.level("gold");
+        let id = mapped(app, &json!({ "product_id": "501", "level": "gold", "policy": { "on_refund": "keep" } }));
+        let shorter = json!([{ "op": "update_mapping", "id": id, "mapping": { "policy": { "duration_days": 365 } } }]);
+        let (path, plan) = ready(app, &shorter);
+        // finn's refund is kept by the policy that there is, and would not be by the planned one.
+        assert_eq!(counts(&plan), [0, 1, 1]);
+        app.receives(Ipn::new("refund", 1).of("dana@x.example").body());
+        app.drain();
+        assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+        moved(&apply(app, &path), &json!([{ "what": "member", "id": "dana@x.example", "level": "gold" }]));
+        assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
     }
 
     fn time_that_passes_is_no_surprise_but_what_it_brings_is(app: &TestApp) {
