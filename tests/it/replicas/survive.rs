@@ -107,6 +107,7 @@ fn ends_are_fired_once(fate: Fate) {
         let request = first.client.patch(url).bearer_auth(crate::support::ADMIN_KEY);
         assert_eq!(first.send(request.body(body.to_string())).status, 200);
     };
+    first.stops_no_flood();
     patch(json!({"kartra_time_zone": "UTC", "policy": {"duration_days": 1}}));
     first.make(&format!("{SITE}/levels"), &json!({"id": "gold"}));
     first.make(&format!("{SITE}/mappings"), &json!({"product_id": "501", "level": "gold"}));
