@@ -23,7 +23,8 @@
 //! 4. [`store`] keeps it, on SQLite and on PostgreSQL; no other room knows diesel.
 //! 5. [`alarms`] looks, off that way, for what an operator has to know, and posts it through [`egress`], the
 //!    one client for every call that goes out.
-//! 6. [`api`] is the REST surface, on what [`web`] offers every surface.
+//! 6. [`destinations`] calls the membership sites, one file a kind.
+//! 7. [`api`] is the REST surface, on what [`web`] offers every surface.
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
 //! disk, [`cli`] holds the commands, [`simulate`] invents members and works out with [`core`] alone
@@ -50,6 +51,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod core;
+pub mod destinations;
 pub mod egress;
 pub mod first_start;
 pub mod flow;

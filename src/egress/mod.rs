@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Response};
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use reqwest::Url;
+pub use reqwest::{Method, Url};
 
 /// How long a connection may take to be made, in seconds.
 pub const CONNECT_SECONDS_MAX: u64 = 10;
@@ -180,7 +180,13 @@ impl Egress {
         self.call(Method::POST, url, message).await
     }
 
-    async fn call(&self, method: Method, url: &str, message: Message) -> Result<Answer, CallError> {
+    /// Sends something to a URL.
+    pub async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        message: Message,
+    ) -> Result<Answer, CallError> {
         // An address that stands in the URL itself is never looked up.
         let url = self.check(url)?;
         let mut request = self.client()?.request(method, url);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each room may use. A room that is not listed may not exist; a use that is not listed is a
 /// wall broken. `app` stands on both sides of the surfaces: it starts them, and they are served
 /// from it.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -46,6 +46,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     ("intake", &["app", "clock", "core", "flow", "ids", "metrics", "secrets", "store", "web"]),
     ("alarms", &["clock", "core", "egress", "flow", "ids", "metrics", "secrets", "store"]),
+    ("destinations", &["core", "egress"]),
     ("egress", &[]),
     ("api", &["alarms", "app", "core", "first_start", "flow", "ids", "secrets", "store", "web"]),
     ("web", &["app", "core", "flow", "metrics", "secrets", "store"]),
