@@ -5,10 +5,12 @@ mod http;
 pub use http::resource;
 
 use crate::alarms::Alarms;
-use crate::alarms::worker::Worker;
+use crate::alarms::worker::Worker as AlarmsWorker;
 use crate::api::stream;
 use crate::clock::Clock;
 use crate::core::grant::Core;
+use crate::dispatch::Dispatch;
+use crate::dispatch::worker::Worker as DispatchWorker;
 use crate::egress::Egress;
 use crate::first_start;
 use crate::flow::settle::Bench;
@@ -42,6 +44,7 @@ struct Parts {
     flow: Arc<Flow>,
     intake: Intake,
     alarms: Alarms,
+    dispatch: Dispatch,
     base_url: String,
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
@@ -63,6 +66,11 @@ impl App {
     /// The way in for webhooks.
     pub fn intake(&self) -> &Intake {
         &self.0.intake
+    }
+
+    /// What carries access to the destinations.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.0.dispatch
     }
 
     /// What looks for alarms and tells of them.
@@ -252,10 +260,12 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
     };
     let (intake, committer) = Intake::start(&flow, limits)?;
     let key = settings.admin.key.as_ref();
+    let egress = Egress::new(&settings.egress.allow);
     let app = App(Arc::new(Parts {
         flow: Arc::clone(&flow),
         intake,
-        alarms: Alarms::new(Arc::clone(&flow), Egress::new(&settings.egress.allow)),
+        alarms: Alarms::new(Arc::clone(&flow), egress.clone()),
+        dispatch: Dispatch::new(Arc::clone(&flow), egress),
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: remembered(),
@@ -284,9 +294,12 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         let (flow, stop) = (Arc::clone(&flow), Arc::clone(&stopping));
         let plan = move || flow.run_plans(&|| stop.load(Ordering::SeqCst));
         threads.push(std::thread::Builder::new().name("planner".to_owned()).spawn(plan)?);
-        let (worker, closing) = (Worker::new(app.alarms().clone())?, app.closing());
+        let (worker, closing) = (AlarmsWorker::new(app.alarms().clone())?, app.closing());
         let run = move || worker.run(closing);
         threads.push(std::thread::Builder::new().name("alarms".to_owned()).spawn(run)?);
+        let (worker, closing) = (DispatchWorker::new(app.dispatch().clone())?, app.closing());
+        let run = move || worker.run(closing);
+        threads.push(std::thread::Builder::new().name("dispatch".to_owned()).spawn(run)?);
     }
     let server = serve(app.clone(), listener, settings)?;
     let serve_alone = |listener| serve_metrics(app.clone(), listener);

@@ -98,6 +98,7 @@ pub fn new_site(id: &str, name: &str, at: Instant) -> Site {
         feed_position: 0,
         plans_open: 0,
         core_version: Core::CURRENT.version,
+        destinations: 0,
         max_revocations: Some(MaxRevocations::default()),
         held_open_position: 0,
         created_at: at,

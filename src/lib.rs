@@ -23,7 +23,7 @@
 //! 4. [`store`] keeps it, on SQLite and on PostgreSQL; no other room knows diesel.
 //! 5. [`alarms`] looks, off that way, for what an operator has to know, and posts it through [`egress`], the
 //!    one client for every call that goes out.
-//! 6. [`destinations`] calls the membership sites, one file a kind.
+//! 6. [`dispatch`] carries what was recorded to the membership sites, which [`destinations`] calls, one file a kind.
 //! 7. [`api`] is the REST surface, on what [`web`] offers every surface.
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
@@ -52,6 +52,7 @@ pub mod cli;
 pub mod clock;
 pub mod core;
 pub mod destinations;
+pub mod dispatch;
 pub mod egress;
 pub mod first_start;
 pub mod flow;

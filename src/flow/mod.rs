@@ -6,6 +6,7 @@
 //! * [`preview`] tells what other rules would change, and writes nothing; [`plans`] are previews that are kept
 //!   until somebody applies them, and [`edits`] writes rules.
 //! * [`breaker`] stops a flood of revocations there, and [`held_open`] does what an operator then decides.
+//! * [`pushes`] says, in the same transaction, which destinations have to carry a change.
 //! * [`listener`] hears what other processes on the same database have done, and rings the bell.
 //!
 //! Absences that tests check: no change is recorded outside a site's lock; no transaction here ever
@@ -28,6 +29,7 @@ pub mod past;
 pub mod plans;
 pub mod preview;
 pub mod process;
+mod pushes;
 mod queues;
 pub mod rebuild;
 pub mod recompute;

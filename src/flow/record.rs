@@ -1,6 +1,7 @@
 //! Answers the members concerned, and records what differs from what was recorded last.
 
 use super::breaker;
+use super::pushes;
 use super::settle::{Bench, Cause};
 use super::told::Told;
 use crate::core::Instant;
@@ -207,13 +208,20 @@ fn record(
     told: &mut Told,
 ) -> Result<usize> {
     let site_id = bench.site.id.clone();
-    let (mut moved, mut came) = (Vec::new(), Vec::new());
+    let (mut moved, mut came, mut carried) = (Vec::new(), Vec::new(), Vec::new());
     let (mut feed, mut access) = (Vec::new(), members::NewAccess::default());
     for Step { mut member, is_new, cause, before, answer, differences } in steps {
         let next_change_at = answer.next_change_at.map(|at| at.naive_utc());
         let moves = !differences.is_empty() || member.next_change_at != next_change_at;
         member.version += i64::from(!differences.is_empty());
         member.next_change_at = next_change_at;
+        if !differences.is_empty() {
+            carried.push(pushes::Moved {
+                member_id: member.id.clone(),
+                email: member.email.clone(),
+                levels: differences.iter().map(|d| d.level.clone()).collect(),
+            });
+        }
         feed.extend(differences.iter().map(|d| change(bench, &member, d, &answer, cause)));
         if before != answer.levels {
             access.replace(&member.id, &before, answer.levels);
@@ -231,7 +239,9 @@ fn record(
     members::insert(conn, &came)?;
     members::update(conn, &site_id, &moved)?;
     members::record(conn, &site_id, &access)?;
-    append(conn, bench, feed)
+    let changes = append(conn, bench, feed)?;
+    pushes::want(conn, bench, &carried)?;
+    Ok(changes)
 }
 
 /// Those who are known by a lead or an override and are no members yet: they become members.

@@ -5,6 +5,7 @@
 //! what was recorded ([`super::record`]). All of it inside one transaction, under the site's lock.
 
 use super::fold::fold_purchases;
+use super::pushes::{self, Readdressed};
 use super::record::record_members;
 use super::told::Told;
 use crate::core::Instant;
@@ -152,8 +153,9 @@ impl Bench {
 pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Result<usize> {
     let merged = merge_events(conn, bench, &mut touched)?;
     fold_purchases(conn, bench, merged, &mut touched)?;
-    readdress_leads(conn, bench, &mut touched)?;
+    let readdressed = readdress_leads(conn, bench, &mut touched)?;
     let changes = record_members(conn, bench, &touched.members, &mut touched.told)?;
+    pushes::readdressed(conn, bench, &readdressed)?;
     touched.told.write(conn, &bench.site.id)?;
     Ok(changes)
 }
@@ -259,30 +261,43 @@ fn discover_products(
         }
     }
     products.retain(|id, product| known.get(id) != Some(product));
+    let new = products.values().filter(|product| !known.contains_key(&product.product_id));
+    let new = new.map(|product| (product.product_id.clone(), product.name.clone())).collect();
+    pushes::discovered(conn, bench, new)?;
     rules::replace_products(conn, site_id, &products.into_values().collect::<Vec<_>>())
 }
 
-/// Reads the current address of each touched lead; a move touches the old member and the new one.
-fn readdress_leads(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result<()> {
+/// Reads the current address of each touched lead; a move touches the old member and the new one. Answers the moves.
+fn readdress_leads(
+    conn: &mut Conn,
+    bench: &Bench,
+    touched: &mut Touched,
+) -> Result<Vec<Readdressed>> {
     let keys: Vec<LeadKey> = touched.leads.keys().cloned().collect();
     if keys.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let site_id = &bench.site.id;
     let before = members::emails_of(conn, site_id, &keys)?;
     let after = events::current_emails(conn, site_id, &keys)?;
-    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    let (mut gone, mut come, mut moves) = (Vec::new(), Vec::new(), Vec::new());
     for (key, cause) in &touched.leads {
         let (old, new) = (before.get(key), after.get(key));
         for email in [old, new].into_iter().flatten().flatten() {
             touched.members.insert(email.clone(), cause.clone());
+        }
+        if let (Some(Some(from)), Some(Some(to))) = (old, new)
+            && from != to
+        {
+            moves.push(Readdressed { lead: key.clone(), from: from.clone(), to: to.clone() });
         }
         if old != new {
             gone.extend(old.map(|_| key.clone()));
             come.extend(new.map(|email| (key.clone(), email.clone())));
         }
     }
-    members::replace_leads(conn, site_id, &gone, &come)
+    members::replace_leads(conn, site_id, &gone, &come)?;
+    Ok(moves)
 }
 
 /// What the webhooks of an event are listed as, by what became of the event.

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The bounds of timings, in seconds: from a commit on a fast disk to one that waits for others.
 const SECONDS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// The bounds of what may wait for others' servers, in seconds: up to a day.
+const LAG_SECONDS: [f64; 12] =
+    [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 1_800.0, 7_200.0, 86_400.0];
 /// The bounds of batches, in things.
 const THINGS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// The methods that are told apart; the rest are one, whatever they call themselves.
@@ -29,6 +32,8 @@ const OTHER: &str = "other";
 /// The label of a post that its receiver took, and of one that it did not.
 const TAKEN: &str = "taken";
 const NOT_TAKEN: &str = "not_taken";
+/// The label of a push that its destination has confirmed.
+const CONFIRMED: &str = "confirmed";
 
 /// Why a webhook was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +102,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     alarm_episodes: IntCounterVec,
     alarm_posts: IntCounterVec,
+    pushes: IntCounterVec,
+    push_lag: HistogramVec,
     gauges: Gauges,
 }
 
@@ -141,12 +148,14 @@ impl Metrics {
                 "latchkey_flow_batch_seconds",
                 "How long a batch took that did something, in seconds, by what it works on.",
                 &SECONDS,
+                "work",
             )?,
             batch_size: histograms(
                 on,
                 "latchkey_flow_batch_size",
                 "How many webhooks, members or purchases a batch held, by what it works on.",
                 &THINGS,
+                "work",
             )?,
             failures: counters(
                 on,
@@ -178,6 +187,19 @@ impl Metrics {
                 "latchkey_alarm_posts_total",
                 "Attempts to post an alarm, by whether the receiver took it.",
                 &["result"],
+            )?,
+            pushes: counters(
+                on,
+                "latchkey_pushes_total",
+                "Attempts to bring a member at a destination in line, by kind of destination and by what became of them.",
+                &["kind", "outcome"],
+            )?,
+            push_lag: histograms(
+                on,
+                "latchkey_push_lag_seconds",
+                "How long after the change a destination had confirmed it, in seconds, by kind of destination.",
+                &LAG_SECONDS,
+                "kind",
             )?,
             gauges: Gauges::new(on)?,
             registry,
@@ -254,6 +276,14 @@ impl Metrics {
         }
     }
 
+    /// The kinds of destinations that there are.
+    pub fn know_destinations(&self, kinds: impl Iterator<Item = &'static str>) {
+        for kind in kinds {
+            self.pushes.with_label_values(&[kind, CONFIRMED]);
+            self.push_lag.with_label_values(&[kind]);
+        }
+    }
+
     /// An alarm has begun; its kind is one of those that are known.
     pub fn alarm_began(&self, kind: &str) {
         self.alarm_episodes.with_label_values(&[kind]).inc();
@@ -263,6 +293,14 @@ impl Metrics {
     pub fn alarm_posted(&self, taken: bool) {
         let result = if taken { TAKEN } else { NOT_TAKEN };
         self.alarm_posts.with_label_values(&[result]).inc();
+    }
+
+    /// An attempt at a push has ended with an outcome; `lag` is how long it was wanted by then.
+    pub fn push_ended(&self, kind: &str, outcome: &str, lag: Duration) {
+        self.pushes.with_label_values(&[kind, outcome]).inc();
+        if outcome == CONFIRMED {
+            self.push_lag.with_label_values(&[kind]).observe(lag.as_secs_f64());
+        }
     }
 
     /// All numbers as text, with what the database says; `None` where it could not be asked.
@@ -307,7 +345,8 @@ fn histograms(
     name: &str,
     help: &str,
     bounds: &[f64],
+    label: &str,
 ) -> prometheus::Result<HistogramVec> {
     let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-    registered(on, HistogramVec::new(options, &["work"])?)
+    registered(on, HistogramVec::new(options, &[label])?)
 }

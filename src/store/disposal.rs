@@ -15,7 +15,7 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 23] = [
+const TABLES: [(&str, &str); 27] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -39,6 +39,10 @@ const TABLES: [(&str, &str); 23] = [
     ("keys", "id"),
     ("alarms", "id"),
     ("alarm_settings", "site_id"),
+    ("drift", "run_id, subject, remote"),
+    ("destination_runs", "id"),
+    ("pushes", "destination_id, subject"),
+    ("destinations", "id"),
 ];
 
 /// Deletes a site: nobody finds it, its webhook URLs or its keys from now on, and nobody is told of it.

@@ -4,13 +4,14 @@
 
 use super::conn::Conn;
 use super::observations::hash;
-use super::schema::{event_ties, events};
+use super::schema::{event_ties, events, webhooks};
 use super::sets::{self, insert_missing, insert_set};
 use super::{IN_MAX, Result, from_json, stored, to_json};
-use crate::core::event::{Event, EventId, LeadKey};
+use crate::core::event::{Event, EventId, LeadKey, Vouched};
 use crate::core::link::{PurchaseId, Tie, is_loose, ties};
 use crate::core::member::current_email;
 use chrono::NaiveDateTime;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Bool, Nullable, Text, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -291,6 +292,26 @@ pub fn current_emails(
         }
     }
     Ok(deciding.into_iter().map(|(lead, events)| (lead, current_email(&events))).collect())
+}
+
+/// Whether an event that names an address for a lead is vouched for: by an IPN whose secret was right, or by the
+/// Inbound API.
+pub fn is_address_vouched(
+    conn: &mut Conn,
+    site_id: &str,
+    lead: &LeadKey,
+    email: &str,
+) -> Result<bool> {
+    let vouched = webhooks::table
+        .filter(webhooks::site_id.eq(events::site_id))
+        .filter(webhooks::event_id.eq(events::id.nullable()))
+        .filter(webhooks::vouched.le(Vouched::Ipn.rank()));
+    let naming = events::table
+        .filter(events::site_id.eq(site_id))
+        .filter(events::lead_key.eq(&lead.0))
+        .filter(events::profile_email.eq(email).or(events::transaction_email.eq(email)))
+        .filter(exists(vouched));
+    Ok(naming.select(events::id).first::<String>(conn).optional()?.is_some())
 }
 
 diesel::alias!(events as later: Later);

@@ -40,6 +40,8 @@ pub struct Site {
     pub plans_open: i64,
     /// The version of the core that works on it: older ones leave it alone.
     pub core_version: i64,
+    /// How many destinations it has: only then is it noted whom they have to be brought in line with.
+    pub destinations: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -58,6 +60,7 @@ struct Row {
     created_at: NaiveDateTime,
     plans_open: i64,
     core_version: i64,
+    destinations: i64,
 }
 
 impl TryFrom<Row> for Site {
@@ -80,6 +83,7 @@ impl TryFrom<Row> for Site {
             created_at: row.created_at.and_utc(),
             plans_open: row.plans_open,
             core_version: row.core_version,
+            destinations: row.destinations,
         })
     }
 }
@@ -102,6 +106,7 @@ impl TryFrom<&Site> for Row {
             created_at: stored(site.created_at),
             plans_open: site.plans_open,
             core_version: site.core_version,
+            destinations: site.destinations,
         })
     }
 }

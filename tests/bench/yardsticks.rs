@@ -73,6 +73,7 @@ fn site() -> Site {
         feed_position: 0,
         plans_open: 0,
         core_version: 1,
+        destinations: 0,
         max_revocations: None,
         held_open_position: 0,
         created_at: Clock::system().now(),

@@ -1,0 +1,122 @@
+//! Carries access to the destinations: what [`crate::flow`] has wanted is claimed, committed, sent, and noted.
+//!
+//! One row for each member and destination, which stays; what it carries is what is wanted at the moment of sending,
+//! so that many changes become one push, their order does not matter, and a repetition does no harm.
+//!
+//! ```text
+//!           a change, in its transaction                 a change meanwhile
+//!                     │                            ┌────────────────────────────┐
+//!                     ↓                            ↓                            │
+//!  done ──────────→ pending ─claim→ under way ─confirmed→ done, or pending again ┘
+//!                     ↑   ↑              │
+//!                     │   └─ lease over ─┤  nothing noted: sent again, the same
+//!                     │                  ├→ retrying    it failed, or nobody knows: by the schedule
+//!                     │                  ├→ retrying    the destination takes nothing, or asks to wait: then at once
+//!                     │                  └→ failed      it refuses the member, or the schedule is at its end
+//!                     └──── by hand, by a resync, by the nightly run, by the next change ────┘
+//! ```
+//!
+//! A destination that fails [five times in a row](crate::core::circuit) is `paused`, and tried again with one push; one that
+//! refuses credentials is `broken` until an operator has done something, or the nightly run has found it mended.
+//!
+//! * [`claim`] takes what is due, and reads what it has to say; [`bring`] does it at a destination with accounts, and
+//!   writes down what it is about to add before it does; [`note`] says what became of it.
+//! * [`runs`] go over every member: a resync, and the comparison of what is wanted with what is there.
+//! * [`worker`] does all of it in time.
+//!
+//! Absences that tests check: no transaction is open while something is sent; nothing is noted by whoever has lost
+//! their claim; nothing is removed that Latchkey has not added; no account is made twice, and nobody is welcomed
+//! twice; nothing is called done that the destination has not confirmed; no log names a person or a secret.
+
+mod bring;
+mod claim;
+mod note;
+pub mod runs;
+pub mod sealed;
+mod send;
+pub mod worker;
+
+pub use claim::LEASE;
+
+use crate::clock::Clock;
+use crate::destinations::{Caller, KINDS, Pace, Remote, Wrong, kind};
+use crate::egress::Egress;
+use crate::flow::Flow;
+use crate::metrics::Metrics;
+use crate::store::destinations::Destination;
+use crate::store::{Result, Store, StoreError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A destination that can be called, as of an edit.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The edit.
+    version: i64,
+    /// What calls it.
+    pub(crate) remote: Remote,
+    /// How many pushes may be under way at once.
+    concurrency: usize,
+}
+
+/// What carries access to the destinations. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatch {
+    flow: Arc<Flow>,
+    egress: Egress,
+    /// What has been opened, by site and destination: all pushes of one share its pace.
+    opened: Arc<Mutex<HashMap<(String, String), Arc<Opened>>>>,
+}
+
+impl Dispatch {
+    /// Puts it together; nothing runs until a [`worker::Worker`] does.
+    #[must_use]
+    pub fn new(flow: Arc<Flow>, egress: Egress) -> Self {
+        flow.metrics().know_destinations(KINDS.iter().map(|kind| kind.name));
+        Self { flow, egress, opened: Arc::default() }
+    }
+
+    fn store(&self) -> &Store {
+        self.flow.store()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.flow.clock()
+    }
+
+    fn metrics(&self) -> &Metrics {
+        self.flow.metrics()
+    }
+
+    /// What calls a destination with this config; says what is wrong with it.
+    pub fn try_open(
+        &self,
+        kind_name: &str,
+        config: &crate::destinations::Config,
+        pace: Option<Pace>,
+    ) -> std::result::Result<Remote, Wrong> {
+        let kind = kind(kind_name).ok_or_else(|| Wrong::at("kind", "is no kind"))?;
+        (kind.open)(config, Caller::new(self.egress.clone(), pace.unwrap_or(kind.pace)))
+    }
+
+    /// What calls a destination as it is written down.
+    pub(crate) fn open(&self, destination: &Destination) -> Result<Arc<Opened>> {
+        let key = (destination.site_id.clone(), destination.id.clone());
+        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = all.get(&key)
+            && opened.version == destination.version
+        {
+            return Ok(Arc::clone(opened));
+        }
+        let config = sealed::config(self.flow.sealer(), destination, self.clock().now())?;
+        let pace = sealed::pace(destination);
+        let remote = self.try_open(&destination.kind, &config, pace).map_err(|wrong| {
+            StoreError::Corrupt(format!("the config of a destination: {wrong}"))
+        })?;
+        let concurrency = pace.map_or(1, |pace| pace.concurrency);
+        let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
+        let opened = Arc::new(Opened { version: destination.version, remote, concurrency });
+        all.insert(key, Arc::clone(&opened));
+        Ok(opened)
+    }
+}
