@@ -13,8 +13,8 @@
 //! * [`due`] tells when the next payment is expected, and decides nothing;
 //! * [`change`] is the difference of two answers, [`breaker`] limits how many of them take a level away, and
 //!   [`explain`] puts an answer into sentences;
-//! * [`alarm`] says what an operator is told of without asking, [`signature`] signs what is sent, and
-//!   [`schedule`] says when to try again.
+//! * [`alarm`] says what an operator is told of without asking, [`signature`] signs what is sent, [`token`] says
+//!   who calls, and [`schedule`] says when to try again.
 //!
 //! Nothing in here does I/O: no clock, no database, no environment, no randomness, no async.
 
@@ -39,6 +39,7 @@ pub mod scope;
 pub mod signature;
 pub mod site_time;
 pub mod stretch;
+pub mod token;
 
 /// An instant in UTC. Microseconds are the finest step that both databases keep.
 pub type Instant = chrono::DateTime<chrono::Utc>;

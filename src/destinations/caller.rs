@@ -1,6 +1,7 @@
 //! Calls a destination, no faster than it is to be called.
 
 use super::{Failure, Pace};
+use crate::clock::Clock;
 use crate::egress::{Answer, CallError, Egress, Message, Method};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub struct Caller {
     pause: Duration,
     /// When the next call may begin.
     next: Arc<Mutex<Option<Instant>>>,
+    clock: Clock,
 }
 
 impl Caller {
@@ -29,7 +31,18 @@ impl Caller {
     #[must_use]
     pub fn new(egress: Egress, pace: Pace) -> Self {
         let pause = Duration::from_secs(1) / pace.calls_per_second.max(1);
-        Self { egress, pause, next: Arc::default() }
+        Self { egress, pause, next: Arc::default(), clock: Clock::system() }
+    }
+
+    /// The same by another clock than the machine's.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The present second since 1970, for what is valid for a while only.
+    pub fn now(&self) -> i64 {
+        self.clock.now().timestamp()
     }
 
     /// Whether a URL can be called, as far as that can be seen at once; says what is wrong with it.
