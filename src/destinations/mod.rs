@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 use std::collections::BTreeSet;
 
 /// Every kind there is.
@@ -81,13 +82,20 @@ impl Wrong {
 /// Reads a config whose fields a kind knows.
 fn read<T: DeserializeOwned>(config: &Config) -> Result<T, Wrong> {
     serde_path_to_error::deserialize(Value::Object(config.clone())).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer = match path.as_str() {
-            "." => String::new(),
-            path => format!("/{}", path.replace('.', "/")),
-        };
+        let pointer = error.path().iter().map(pointer_part).collect();
         Wrong { pointer, detail: error.into_inner().to_string() }
     })
+}
+
+/// One step of a JSON pointer.
+fn pointer_part(segment: &Segment) -> String {
+    match segment {
+        Segment::Map { key: name } | Segment::Enum { variant: name } => {
+            format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+        }
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Unknown => String::new(),
+    }
 }
 
 /// A destination that can be called.

@@ -109,6 +109,11 @@ impl Messages for Webhook {
     }
 
     async fn tell(&self, message: &Message) -> Result<(), Failure> {
+        if self.keys.is_empty() {
+            // Without a signature nobody could tell that the message is ours.
+            let why = "there is no secret to sign messages with";
+            return Err(Failure::Stopped(why.to_owned()));
+        }
         let headers = vec![
             ("content-type", "application/json".to_owned()),
             (ID_HEADER, message.id.clone()),

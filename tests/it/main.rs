@@ -36,3 +36,4 @@ mod support;
 mod tidy;
 mod timers;
 mod upgrade;
+mod webhook_kind;

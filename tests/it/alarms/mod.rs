@@ -6,7 +6,7 @@ mod kinds;
 mod overdue;
 mod posts;
 mod quiet;
-mod receiver;
+pub mod receiver;
 mod settings;
 mod survive;
 

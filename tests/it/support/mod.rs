@@ -5,6 +5,7 @@
 
 pub mod daemon;
 mod database;
+pub mod hmac;
 mod ipn;
 mod listener;
 mod reply;
