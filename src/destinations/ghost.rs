@@ -16,6 +16,7 @@
 //! making them again 422 with "Member already exists".
 
 mod api;
+mod filter;
 mod labels;
 mod look;
 mod shapes;

@@ -19,6 +19,7 @@ mod core_agrees;
 mod crash;
 mod failures;
 mod flow_agrees;
+mod ghost;
 mod guard;
 mod house;
 mod lists;

@@ -1,6 +1,7 @@
 //! Calls Ghost's Admin API, and reads what it says.
 
 use super::super::caller::judged;
+use super::filter::quoted;
 use super::shapes::{Label, Member, Tier, said};
 use super::{Caller, Failure, Wrong};
 use crate::core::token::TokenKey;
@@ -35,6 +36,14 @@ pub(super) struct Api {
     /// Where it stands, without a slash at its end.
     base: String,
     key: TokenKey,
+}
+
+/// Members cannot be read.
+pub(super) struct Unread {
+    /// The status that was answered; `None` where nothing was.
+    pub(super) status: Option<u16>,
+    /// Why.
+    pub(super) why: Failure,
 }
 
 #[derive(Deserialize)]
@@ -136,8 +145,11 @@ impl Api {
     }
 
     /// Looks whether members may be read.
-    pub(super) async fn may_read(&self) -> Result<(), Failure> {
-        done::<Members>(&self.get("members/", &[("limit", "1")]).await?).map(drop)
+    pub(super) async fn may_read(&self) -> Result<(), Unread> {
+        let answer = self.get("members/", &[("limit", "1")]).await;
+        let answer = answer.map_err(|why| Unread { status: None, why })?;
+        let status = Some(answer.status);
+        done::<Members>(&answer).map(drop).map_err(|why| Unread { status, why })
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
@@ -191,19 +203,6 @@ fn of_one(member: &Map<String, Value>) -> Value {
     json!({ "members": [member] })
 }
 
-/// A text as a filter takes it: in quotes, its own escaped.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("'");
-    for c in text.chars() {
-        if matches!(c, '\'' | '"') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted.push('\'');
-    quoted
-}
-
 /// Whether Ghost says that there is no member with this id. That nothing stands at this path at all is another thing.
 fn is_no_such_member(answer: &Answer) -> bool {
     answer.status == NOT_FOUND && said(&answer.body).to_lowercase().contains("member")
@@ -235,20 +234,4 @@ fn done<T: DeserializeOwned>(answer: &Answer) -> Result<T, Failure> {
         NOT_ACCEPTABLE => Failure::Stopped(why),
         _ => Failure::Refused(why),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_quoted_cannot_end_its_quotes() {
-        for (text, expected) in [
-            ("jo@example.com", "'jo@example.com'"),
-            ("o'neil+a@example.com", r"'o\'neil+a@example.com'"),
-            (r#""jo x"@example.com"#, r#"'\"jo x\"@example.com'"#),
-        ] {
-            assert_eq!(quoted(text), expected);
-        }
-    }
 }

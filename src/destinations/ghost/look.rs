@@ -1,12 +1,15 @@
 //! Looks whether all that is needed of a Ghost works.
 
-use super::api::Api;
+use super::api::{Api, Unread};
 use super::tier::TierOf;
 use super::{Failure, Finding};
 use std::collections::BTreeSet;
 
 /// The longest name of a label, in characters.
 const LABEL_CHARS_MAX: usize = 191;
+
+const UNAUTHORIZED: u16 = 401;
+const FORBIDDEN: u16 = 403;
 
 /// Looks at the connection, the key, what it may do, and these labels and tiers.
 pub(super) async fn test(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>) -> Vec<Finding> {
@@ -15,7 +18,10 @@ pub(super) async fn test(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>
         Err(failure) => {
             return vec![Finding::bad(
                 "connection",
-                format!("{failure}. Is the URL the address at which Ghost itself shows its site?"),
+                format!(
+                    "{} Is the URL the address at which Ghost itself shows its site?",
+                    sentence(&failure)
+                ),
             )];
         }
     }];
@@ -24,8 +30,8 @@ pub(super) async fn test(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>
             findings.push(Finding::good("credentials", "The key is taken."));
             findings.push(Finding::good("rights", "Members may be read."));
         }
-        Err(failure) => {
-            findings.push(refused(&failure));
+        Err(unread) => {
+            findings.push(refused(&unread));
             return findings;
         }
     }
@@ -35,25 +41,29 @@ pub(super) async fn test(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>
 }
 
 /// What is wrong where members may not be read.
-fn refused(failure: &Failure) -> Finding {
-    let said = failure.to_string();
-    let forbidden = said.starts_with("the destination answered 403");
-    match failure {
-        Failure::Stopped(_) if forbidden => Finding::bad(
-            "rights",
-            format!(
-                "{said}. Take the Admin API key of a custom integration, which may write members."
-            ),
-        ),
-        Failure::Stopped(_) => Finding::bad(
+fn refused(unread: &Unread) -> Finding {
+    let said = sentence(&unread.why);
+    match unread.status {
+        Some(UNAUTHORIZED) => Finding::bad(
             "credentials",
             format!(
-                "{said}. Copy the Admin API key of the custom integration once more; it is good for a Ghost whose \
+                "{said} Copy the Admin API key of the custom integration once more; it is good for a Ghost whose \
                  clock is less than five minutes away from ours."
             ),
         ),
-        _ => Finding::bad("connection", format!("{said}.")),
+        Some(FORBIDDEN) => Finding::bad(
+            "rights",
+            format!(
+                "{said} Take the Admin API key of a custom integration, which may write members."
+            ),
+        ),
+        _ => Finding::bad("connection", said),
     }
+}
+
+/// A failure with the full stop that Ghost's own words may have already.
+fn sentence(failure: &Failure) -> String {
+    format!("{}.", failure.to_string().trim_end_matches('.'))
 }
 
 /// What there is to say of each label. One that is not there yet is no fault.
@@ -90,7 +100,7 @@ async fn name_of(api: &Api, name: &str) -> Finding {
             "names",
             format!("The label {name} is not there yet; Ghost makes it with its first holder."),
         ),
-        Err(failure) => Finding::bad("names", format!("The label {name}: {failure}.")),
+        Err(failure) => Finding::bad("names", format!("The label {name}: {}", sentence(&failure))),
     }
 }
 
@@ -101,7 +111,9 @@ async fn of_tiers(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>) -> Ve
     }
     let there = match api.tiers().await {
         Ok(there) => there,
-        Err(failure) => return vec![Finding::bad("names", format!("Tiers: {failure}."))],
+        Err(failure) => {
+            return vec![Finding::bad("names", format!("Tiers: {}", sentence(&failure)))];
+        }
     };
     let look = |TierOf { remote, tier }: &TierOf| {
         if !remotes.contains(remote) {

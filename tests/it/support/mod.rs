@@ -5,6 +5,7 @@
 
 pub mod daemon;
 mod database;
+pub mod ghost;
 pub mod hmac;
 mod ipn;
 mod listener;
