@@ -16,6 +16,8 @@ const NONCE_BYTES: usize = 24;
 const HOOK_TOKEN_BYTES: usize = 24;
 /// Random bytes behind an API key: 256 bits.
 const API_KEY_BYTES: usize = 32;
+/// Random bytes behind a password that nobody keeps: 256 bits.
+const PASSWORD_BYTES: usize = 32;
 
 /// What can go wrong with secrets.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,16 @@ pub fn new_hook_token() -> Result<String, SecretError> {
 /// A new API key.
 pub fn new_api_key() -> Result<String, SecretError> {
     Ok(format!("lk_{}", URL_SAFE_NO_PAD.encode(random::<API_KEY_BYTES>()?)))
+}
+
+/// A password for an account elsewhere, which nobody keeps: its owner sets another.
+pub fn new_password() -> Result<String, SecretError> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<PASSWORD_BYTES>()?))
+}
+
+/// Random digits, to tell two names apart.
+pub fn random_digits<const N: usize>() -> Result<String, SecretError> {
+    Ok(random::<N>()?.iter().map(|byte| char::from(b'0' + byte % 10)).collect())
 }
 
 /// What is stored of a random token or key. These are long and random, so a plain hash suffices.

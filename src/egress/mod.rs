@@ -105,9 +105,16 @@ pub struct Answer {
     pub retry_after_seconds: Option<i64>,
     /// The body, as far as it is kept.
     pub body: Vec<u8>,
+    headers: HeaderMap,
 }
 
 impl Answer {
+    /// A header, by its name; `None` where there is none, or none that is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Whether the receiver has taken what was sent: 2xx and nothing else.
     #[must_use]
     pub fn is_success(&self) -> bool {
@@ -198,9 +205,10 @@ impl Egress {
         }
         let response = request.send().await.map_err(told)?;
         let status = response.status().as_u16();
-        let retry_after_seconds = retry_after(response.headers());
+        let headers = response.headers().clone();
+        let retry_after_seconds = retry_after(&headers);
         let body = read(response).await?;
-        Ok(Answer { status, retry_after_seconds, body })
+        Ok(Answer { status, retry_after_seconds, body, headers })
     }
 }
 

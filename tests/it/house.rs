@@ -47,7 +47,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ),
     ("intake", &["app", "clock", "core", "flow", "ids", "metrics", "secrets", "store", "web"]),
     ("alarms", &["clock", "core", "egress", "flow", "ids", "metrics", "secrets", "store"]),
-    ("destinations", &["clock", "core", "egress"]),
+    ("destinations", &["clock", "core", "egress", "secrets"]),
     (
         "dispatch",
         &["clock", "core", "destinations", "egress", "flow", "ids", "metrics", "secrets", "store"],
