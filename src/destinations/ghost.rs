@@ -87,11 +87,13 @@ impl Accounts for Ghost {
     async fn make(&self, email: &str, holds: &BTreeSet<String>) -> Result<Account, Failure> {
         let mut member = Map::from_iter([("email".to_owned(), json!(email))]);
         member.insert("labels".to_owned(), named(holds));
-        if let Some(wanted) = tier::wanted(&self.tiers, holds) {
-            let tier = self.tier_called(wanted).await?;
-            member.insert("tiers".to_owned(), json!([{ "id": tier }]));
+        let wanted = tier::wanted(&self.tiers, holds);
+        let step = wanted.map_or(tier::Step::Keep, |wanted| tier::Step::Give(wanted.to_owned()));
+        if let Some(tiers) = self.tiers_after(&step).await? {
+            member.insert("tiers".to_owned(), tiers);
         }
         if let Some(made) = self.api.add(&member).await? {
+            step.is_confirmed_by(&made)?;
             return Ok(account(&made, holds));
         }
         // Somebody has made it since, or our own call has, whose answer was lost.
@@ -128,12 +130,16 @@ impl Accounts for Ghost {
         if after != before {
             changes.insert("labels".to_owned(), named(&after));
         }
-        if let Some(tiers) = self.tiers_after(&step, id).await? {
+        if let tier::Step::Leave(why) = &step {
+            tracing::warn!(member = id, "a tier of a Ghost member is left as it is: {why}");
+        }
+        if let Some(tiers) = self.tiers_after(&step).await? {
             changes.insert("tiers".to_owned(), tiers);
         }
-        let member = match changes.is_empty() {
-            true => member,
-            false => self.api.edit(id, &changes).await?.ok_or_else(gone)?,
+        let member = if changes.is_empty() {
+            member
+        } else {
+            self.api.edit(id, &changes).await?.ok_or_else(gone)?
         };
         step.is_confirmed_by(&member)?;
         Ok(self::account(&member, add))
@@ -151,15 +157,10 @@ impl Accounts for Ghost {
 }
 
 impl Ghost {
-    /// What the list of tiers is to be; `None` where it stays as it is, which is said in the log where somebody
-    /// would expect otherwise.
-    async fn tiers_after(&self, step: &tier::Step, id: &str) -> Result<Option<Value>, Failure> {
+    /// What the list of tiers is to be; `None` where it stays as it is.
+    async fn tiers_after(&self, step: &tier::Step) -> Result<Option<Value>, Failure> {
         match step {
-            tier::Step::Keep => Ok(None),
-            tier::Step::Leave(why) => {
-                tracing::warn!(member = id, "a tier of a Ghost member is left as it is: {why}");
-                Ok(None)
-            }
+            tier::Step::Keep | tier::Step::Leave(_) => Ok(None),
             tier::Step::Take => Ok(Some(json!([]))),
             tier::Step::Give(wanted) => {
                 let tier = self.tier_called(wanted).await?;

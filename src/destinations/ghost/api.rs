@@ -119,8 +119,7 @@ impl Api {
         id: &str,
         changes: &Map<String, Value>,
     ) -> Result<Option<Member>, Failure> {
-        let query = [("include", INCLUDE)];
-        let answer = self.send(Method::PUT, &path_of(id), &query, &of_one(changes)).await?;
+        let answer = self.send(Method::PUT, &path_of(id), &[], &of_one(changes)).await?;
         if is_no_such_member(&answer) { Ok(None) } else { the_one(&answer).map(Some) }
     }
 

@@ -128,7 +128,10 @@ async fn of_tiers(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>) -> Ve
             }
             Some(found) => match found.unfit() {
                 Some(why) => Finding::bad("names", format!("The tier {tier} {why}.")),
-                None => Finding::good("names", format!("The tier {tier} is there.")),
+                None => Finding::good(
+                    "names",
+                    format!("The tier {tier} is there; it acts only where Stripe is connected."),
+                ),
             },
         }
     };

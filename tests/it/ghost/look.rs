@@ -23,7 +23,10 @@ fn a_test_of_a_ghost_that_is_well_says_what_is_there() {
                 "names",
                 "The label Silver is not there yet; Ghost makes it with its first holder."
             ),
-            Finding::good("names", "The tier gold is there."),
+            Finding::good(
+                "names",
+                "The tier gold is there; it acts only where Stripe is connected."
+            ),
         ]
     );
     assert_eq!((site.ghost.count("POST"), site.ghost.count("PUT")), (0, 0), "it only looks");

@@ -155,10 +155,9 @@ fn a_tier_that_ghost_keeps_to_itself_is_not_taken_for_given() {
     });
     site.ghost.state().stripe = false;
     let expected = "Ghost has not given the tier gold; tiers act only where Stripe is connected";
-    assert_eq!(
-        site.write(&there, &["Gold label"], &[]),
-        Err(Failure::Refused(expected.to_owned()))
-    );
+    let refused = Err(Failure::Refused(expected.to_owned()));
+    assert_eq!(site.write(&there, &["Gold label"], &[]), refused);
+    assert_eq!(site.make("lou@example.com", &["Gold label"]), refused);
     assert_eq!(
         site.write(&comped, &[], &["Gold label"]),
         Err(Failure::Unsure("Ghost has not taken the tier away".to_owned()))

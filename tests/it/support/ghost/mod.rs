@@ -12,6 +12,7 @@
 mod filter;
 mod http;
 mod members;
+mod rules;
 mod token;
 
 pub use members::{Member, Tier};
@@ -159,7 +160,7 @@ fn done(state: &mut State, clock: &Clock, request: &Request) -> Answer {
         return Answer { status: 404, headers: "", body: "<h1>Page not found</h1>".to_owned() };
     };
     let version = request.headers.get("accept-version").map_or("", String::as_str);
-    if !version.strip_prefix('v').is_some_and(|number| number.parse::<f32>().is_ok()) {
+    if version.strip_prefix('v').is_none_or(|number| number.parse::<f32>().is_err()) {
         state.wrong.push(format!("{}: the accept-version {version:?}", request.what()));
     }
     if path != "site/"
