@@ -5,12 +5,14 @@ use super::{Alarms, Sealed, post};
 use crate::core::Instant;
 use crate::core::alarm::{Cause, Kind};
 use crate::flow::silence::silent_since;
+use crate::ids;
 use crate::store::alarm_settings::{self, AlarmSettings};
 use crate::store::alarms::{self, Alarm};
 use crate::store::conn::Conn;
+use crate::store::pushes::{self, Push};
 use crate::store::sites::{self, Site};
 use crate::store::webhooks::Status;
-use crate::store::{Result, leases, watch};
+use crate::store::{Result, destinations, leases, watch};
 use chrono::TimeDelta;
 
 /// How long after a look the next one may be.
@@ -18,6 +20,9 @@ pub const LOOK_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// How long a webhook may wait to be applied before its site counts as unwell.
 const APPLIED_WITHIN: TimeDelta = TimeDelta::minutes(5);
+
+/// How long a destination may fail before that is an alarm; one that refuses us is at once.
+const DOWN_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// How long an episode that has ended is listed.
 const KEPT: TimeDelta = TimeDelta::days(400);
@@ -159,6 +164,8 @@ fn cause(
         }
         Kind::TimersLate => watch::late_ends(conn, id, from.late_since(now)),
         Kind::BreakerOpen => watch::held_open(conn, id),
+        Kind::DestinationsDown => watch::destinations_down(conn, id, now - DOWN_WITHIN),
+        Kind::PushesFailed => watch::pushes_failed(conn, id),
         Kind::SubscriptionsOverdue => watch::overdue(conn, id, from.overdue_since(now)),
     }
 }
@@ -171,6 +178,7 @@ fn write(conn: &mut Conn, site_id: &str, steps: &[Step], now: Instant) -> Result
         match step {
             Step::Begin(alarm) => {
                 if alarms::begin(conn, alarm)? {
+                    tell(conn, alarm, now)?;
                     begun.push((**alarm).clone());
                 }
             }
@@ -184,4 +192,14 @@ fn write(conn: &mut Conn, site_id: &str, steps: &[Step], now: Instant) -> Result
         alarms::forget(conn, site_id, now - KEPT)?;
     }
     Ok(begun)
+}
+
+/// Tells every destination that wants it of an alarm that has begun.
+fn tell(conn: &mut Conn, alarm: &Alarm, now: Instant) -> Result<()> {
+    let all = destinations::of_site(conn, &alarm.site_id)?;
+    let wants = all.iter().filter(|destination| destination.wants(post::RAISED));
+    let message = |destination| {
+        Push::of_message(destination, ids::new(), post::RAISED, alarm.message.clone(), now)
+    };
+    pushes::want(conn, &wants.map(message).collect::<Vec<_>>())
 }

@@ -23,7 +23,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 /// What the type of a message about an alarm says.
-const RAISED: &str = "alarm.raised";
+pub(super) const RAISED: &str = "alarm.raised";
 /// The status with which a receiver says that it is gone.
 const GONE: u16 = 410;
 /// How long a claim lasts: longer than any call.

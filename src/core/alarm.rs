@@ -36,11 +36,15 @@ pub enum Kind {
     BreakerOpen,
     /// Payments of subscriptions are missing for longer than `overdue_days`.
     SubscriptionsOverdue,
+    /// Destinations take nothing: they refuse us, or have failed for a while.
+    DestinationsDown,
+    /// Pushes have failed and are not tried again by themselves: somebody has what they should not, or lacks it.
+    PushesFailed,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::HeldPurchases,
         Self::UnmatchedWebhooks,
         Self::UnreadableWebhooks,
@@ -49,6 +53,8 @@ impl Kind {
         Self::TimersLate,
         Self::BreakerOpen,
         Self::SubscriptionsOverdue,
+        Self::DestinationsDown,
+        Self::PushesFailed,
     ];
 
     /// The word for it in the API, the database and the metrics.
@@ -63,6 +69,8 @@ impl Kind {
             Self::TimersLate => "timers_late",
             Self::BreakerOpen => "breaker_open",
             Self::SubscriptionsOverdue => "subscriptions_overdue",
+            Self::DestinationsDown => "destinations_down",
+            Self::PushesFailed => "pushes_failed",
         }
     }
 
@@ -103,6 +111,8 @@ impl Kind {
             Self::SubscriptionsOverdue => {
                 things("subscription has not been paid", "subscriptions have not been paid")
             }
+            Self::DestinationsDown => things("destination is down", "destinations are down"),
+            Self::PushesFailed => things("push has failed", "pushes have failed"),
         };
         let since = cause.since.to_rfc3339_opts(SecondsFormat::Secs, true);
         match self {
@@ -147,6 +157,14 @@ impl Kind {
             Self::SubscriptionsOverdue => {
                 "Nobody has lost access. Look at the overdue subscriptions: where Kartra shows a payment or an end, its \
                  webhook was missed; add an IPN with webhook_url where none is set."
+            }
+            Self::DestinationsDown => {
+                "Look at the destinations that are paused or broken: detail says what they answer. Test them once that is \
+                 mended; what is wanted there is kept and sent then."
+            }
+            Self::PushesFailed => {
+                "Look at the pushes with the status failed: last_error has the words of the destination. Retry them when \
+                 its cause is mended; the nightly run does so, too."
             }
         }
     }

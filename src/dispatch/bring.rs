@@ -203,7 +203,13 @@ impl<'a> Bring<'a> {
             self.memory.owned.extend(step.add.iter().cloned());
             self.ledger.keep(&self.memory).await?;
         }
-        let written = self.remote.write(account, &step.add, &step.remove).await?;
+        let mut written = self.remote.write(account, &step.add, &step.remove).await?;
+        // What is not ours any more is never looked at again, so that it is gone has to be seen, and not only heard.
+        if !step.remove.is_empty()
+            && let Some(seen) = self.remote.get(&account.remote_id).await?
+        {
+            written = seen;
+        }
         if let Some(why) = unconfirmed(&step, &written.holds) {
             return Err(Failure::Unsure(why).into());
         }

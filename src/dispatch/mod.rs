@@ -96,7 +96,8 @@ impl Dispatch {
         pace: Option<Pace>,
     ) -> std::result::Result<Remote, Wrong> {
         let kind = kind(kind_name).ok_or_else(|| Wrong::at("kind", "is no kind"))?;
-        (kind.open)(config, Caller::new(self.egress.clone(), pace.unwrap_or(kind.pace)))
+        let caller = Caller::new(self.egress.clone(), pace.unwrap_or(kind.pace));
+        (kind.open)(config, caller.timed_by(self.clock().clone()))
     }
 
     /// What calls a destination as it is written down.

@@ -148,41 +148,31 @@ fn outcome(sent: &Sent, now: Instant) -> Option<Outcome> {
 
 /// Notes how a destination stands by what became of a push.
 fn stands(conn: &mut Conn, as_claimed: &Destination, became: &Became, now: Instant) -> Result<()> {
-    let is_well = |d: &Destination| d.state == State::Ok && d.failures == 0;
-    let Became::Failed(failure) = became else {
-        if matches!(became, Became::Confirmed) && !is_well(as_claimed) {
-            edit(conn, as_claimed, |d| {
-                (d.state, d.detail, d.failures, d.paused_until) = (State::Ok, None, 0, None);
-            })?;
+    let is_well = as_claimed.state == State::Ok && as_claimed.failures == 0;
+    match became {
+        Became::Waits(_) | Became::Lost | Became::Store(_) => Ok(()),
+        // Whoever says no to one member has answered.
+        Became::Confirmed | Became::Failed(Failure::Refused(_)) => match is_well {
+            true => Ok(()),
+            false => edit(conn, as_claimed, Destination::is_up),
+        },
+        Became::Failed(Failure::Stopped(why)) => {
+            edit(conn, as_claimed, |d| d.is_down(why, None, now))
         }
-        return Ok(());
-    };
-    match failure {
-        Failure::Stopped(why) => edit(conn, as_claimed, |d| {
-            (d.state, d.detail, d.paused_until) = (State::Broken, Some(why.clone()), None);
-        }),
-        Failure::Busy { why, seconds } => edit(conn, as_claimed, |d| {
-            let asked = seconds.map_or(BUSY, |asked| TimeDelta::seconds(asked.clamp(1, 86_400)));
-            let until = now + asked.min(BUSY_MAX);
-            if d.state != State::Broken {
-                (d.state, d.detail) = (State::Paused, Some(why.clone()));
-                d.paused_until = d.paused_until.max(Some(until));
-            }
-        }),
-        Failure::Unreached(why) | Failure::Unsure(why) => edit(conn, as_claimed, |d| {
-            d.failures = d.failures.saturating_add(1);
-            if let Some(pause) = circuit::pause(d.failures)
-                && d.state != State::Broken
-            {
-                (d.state, d.detail) = (State::Paused, Some(why.clone()));
-                d.paused_until = d.paused_until.max(Some(now + pause));
-            }
-        }),
-        // It has answered.
-        Failure::Refused(_) if !is_well(as_claimed) => edit(conn, as_claimed, |d| {
-            (d.state, d.detail, d.failures, d.paused_until) = (State::Ok, None, 0, None);
-        }),
-        Failure::Refused(_) => Ok(()),
+        Became::Failed(Failure::Busy { why, seconds }) => {
+            let asked = seconds
+                .map_or(BUSY, |asked| TimeDelta::seconds(asked.clamp(1, BUSY_MAX.num_seconds())));
+            let until = now + asked;
+            edit(conn, as_claimed, |d| d.is_down(why, Some(until), now))
+        }
+        Became::Failed(Failure::Unreached(why) | Failure::Unsure(why)) => {
+            edit(conn, as_claimed, |d| {
+                d.failures = d.failures.saturating_add(1);
+                if let Some(pause) = circuit::pause(d.failures) {
+                    d.is_down(why, Some(now + pause), now);
+                }
+            })
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Destination {
     pub state: State,
     /// … and why; `None` where all is well.
     pub detail: Option<String>,
+    /// Since when it is not ok; `None` where it is.
+    pub down_since: Option<Instant>,
     /// How many attempts have failed since one succeeded.
     pub failures: i32,
     /// Until when it is left alone; `None` where it is not, or for good.
@@ -85,6 +87,26 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// It is well: it is called again, and nothing is held against it.
+    pub fn is_up(&mut self) {
+        (self.state, self.detail, self.failures) = (State::Ok, None, 0);
+        (self.down_since, self.paused_until) = (None, None);
+    }
+
+    /// It is not, for this reason, and is left alone until an instant; for good where there is none.
+    pub fn is_down(&mut self, why: &str, until: Option<Instant>, now: Instant) {
+        self.detail = Some(why.to_owned());
+        self.down_since = self.down_since.or(Some(now));
+        match until {
+            None => (self.state, self.paused_until) = (State::Broken, None),
+            Some(_) if self.state == State::Broken => {}
+            Some(_) => {
+                self.state = State::Paused;
+                self.paused_until = self.paused_until.max(until);
+            }
+        }
+    }
+
     /// Whether it wants messages of a type.
     #[must_use]
     pub fn wants(&self, what: &str) -> bool {
@@ -114,6 +136,7 @@ struct Row {
     concurrency: Option<i32>,
     state: String,
     detail: Option<String>,
+    down_since: Option<NaiveDateTime>,
     failures: i32,
     paused_until: Option<NaiveDateTime>,
     secret_before_until: Option<NaiveDateTime>,
@@ -140,6 +163,7 @@ impl TryFrom<Row> for Destination {
             concurrency: row.concurrency,
             state: State::from_word(&row.state)?,
             detail: row.detail,
+            down_since: row.down_since.map(|at| at.and_utc()),
             failures: row.failures,
             paused_until: row.paused_until.map(|at| at.and_utc()),
             secret_before_until: row.secret_before_until.map(|at| at.and_utc()),
@@ -169,6 +193,7 @@ impl TryFrom<&Destination> for Row {
             concurrency: of.concurrency,
             state: of.state.as_str().to_owned(),
             detail: of.detail,
+            down_since: of.down_since.map(stored),
             failures: of.failures,
             paused_until: of.paused_until.map(stored),
             secret_before_until: of.secret_before_until.map(stored),
@@ -299,12 +324,26 @@ pub fn stands(conn: &mut Conn, now: &Destination) -> Result<()> {
     let stands = (
         destinations::state.eq(now.state.as_str()),
         destinations::detail.eq(&now.detail),
+        destinations::down_since.eq(now.down_since.map(stored)),
         destinations::failures.eq(now.failures),
         destinations::paused_until.eq(now.paused_until.map(stored)),
         destinations::next_drift_at.eq(now.next_drift_at.map(stored)),
     );
     diesel::update(same).set(stands).execute(conn)?;
     Ok(())
+}
+
+/// Those of a site that take nothing, or have taken nothing since an instant: since when each.
+pub fn down(conn: &mut Conn, site_id: &str, since: Instant) -> Result<Vec<Instant>> {
+    let broken = destinations::state.eq(State::Broken.as_str());
+    let down: Vec<Option<NaiveDateTime>> = standing()
+        .filter(destinations::site_id.eq(site_id))
+        .filter(destinations::enabled)
+        .filter(broken.or(destinations::down_since.le(stored(since)).assume_not_null()))
+        .filter(destinations::down_since.is_not_null())
+        .select(destinations::down_since)
+        .load(conn)?;
+    Ok(down.into_iter().flatten().map(|at| at.and_utc()).collect())
 }
 
 /// Removes a batch of what is left of deleted ones; answers whether there was any.

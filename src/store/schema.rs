@@ -377,6 +377,7 @@ diesel::table! {
         concurrency -> Nullable<Integer>,
         state -> Text,
         detail -> Nullable<Text>,
+        down_since -> Nullable<Timestamp>,
         failures -> Integer,
         paused_until -> Nullable<Timestamp>,
         secret_before_until -> Nullable<Timestamp>,

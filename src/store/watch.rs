@@ -4,7 +4,7 @@
 use super::conn::Conn;
 use super::schema::{members, overrides, purchases, webhooks};
 use super::webhooks::Status;
-use super::{Result, stored};
+use super::{Result, destinations, pushes, stored};
 use crate::core::Instant;
 use crate::core::alarm::{COUNTED_MAX, Cause};
 use chrono::NaiveDateTime;
@@ -54,6 +54,18 @@ pub fn webhooks(
         .limit(COUNTED_MAX)
         .load(conn)?;
     Ok(cause(&received).filter(|cause| cause.since <= by))
+}
+
+/// Destinations that refuse us, or have taken nothing since an instant.
+pub fn destinations_down(conn: &mut Conn, site_id: &str, since: Instant) -> Result<Option<Cause>> {
+    let down = destinations::down(conn, site_id, since)?;
+    Ok(cause(&down.into_iter().map(stored).collect::<Vec<_>>()))
+}
+
+/// Pushes that have failed.
+pub fn pushes_failed(conn: &mut Conn, site_id: &str) -> Result<Option<Cause>> {
+    let failed = pushes::failed(conn, site_id, COUNTED_MAX)?;
+    Ok(failed.map(|(number, since)| Cause { number, since }))
 }
 
 /// Ends of access that were due by an instant and have not been applied.

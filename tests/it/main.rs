@@ -17,6 +17,7 @@ mod check_parts;
 mod commands;
 mod core_agrees;
 mod crash;
+mod dispatch;
 mod failures;
 mod flow_agrees;
 mod ghost;

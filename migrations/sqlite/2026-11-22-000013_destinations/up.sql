@@ -18,6 +18,8 @@ CREATE TABLE destinations (
     -- ok, paused or broken, and why.
     state TEXT NOT NULL,
     detail TEXT,
+    -- Since when it is not ok; NULL where it is.
+    down_since TIMESTAMP,
     -- How many attempts have failed since one succeeded, and until when it is left alone for that.
     failures INTEGER NOT NULL,
     paused_until TIMESTAMP,

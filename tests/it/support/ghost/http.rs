@@ -49,12 +49,15 @@ pub struct Answer {
     pub headers: &'static str,
     /// Its body.
     pub body: String,
+    /// How many bytes of it belong to the answer; `None` for all.
+    pub length: Option<usize>,
 }
 
 impl Answer {
     /// An answer in JSON.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self { status, headers: "Content-Type: application/json\r\n", body: body.to_string() }
+        let (headers, body) = ("Content-Type: application/json\r\n", body.to_string());
+        Self { status, headers, body, length: None }
     }
 
     /// Ghost's way to say no. An empty context is none.
@@ -74,10 +77,10 @@ impl Answer {
 pub fn serve(stream: TcpStream, answer: impl FnOnce(&Request) -> Option<Answer>) {
     let mut reader = BufReader::new(stream);
     let Some(request) = read(&mut reader) else { return };
-    let Some(Answer { status, headers, body }) = answer(&request) else { return };
+    let Some(Answer { status, headers, body, length }) = answer(&request) else { return };
     let head = format!(
         "HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
-        body.len()
+        length.unwrap_or(body.len())
     );
     // Whoever asked may have gone.
     let _ = reader.get_mut().write_all(format!("{head}{body}").as_bytes());

@@ -36,6 +36,10 @@ const ADMIN: &str = "/ghost/api/admin/";
 pub enum Fault {
     /// What is asked for is done, and the answer is lost.
     Lost,
+    /// It is not done, and the answer says that it is.
+    Lie,
+    /// It is done, and answered twice.
+    Twice,
     /// It is not done: something in front of Ghost, or Ghost itself, answers this instead, with these headers.
     Instead(u16, &'static str, String),
 }
@@ -59,11 +63,16 @@ pub struct State {
     pub bodies: Vec<Value>,
     /// What goes wrong with the next calls of a method.
     faults: VecDeque<(&'static str, Fault)>,
+    /// What goes wrong with any call, as it is in the mood for.
+    mood: Option<Mood>,
     /// What must never be sent, and was.
     wrong: Vec<String>,
     /// How many ids were given away.
     ids: u32,
 }
+
+/// What goes wrong with a call of a method, if anything.
+pub type Mood = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
 
 /// A Ghost.
 pub struct Ghost {
@@ -75,10 +84,14 @@ pub struct Ghost {
 impl Ghost {
     /// Starts one with Stripe connected, and no tier but the free one.
     pub fn start() -> Self {
+        let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        Self::start_by(Clock::manual(start))
+    }
+
+    /// Starts one that goes by a clock.
+    pub fn start_by(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().expect("an instant");
-        let clock = Clock::manual(start);
         let state = State { stripe: true, tiers: vec![Tier::free()], ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let (shared, time) = (Arc::clone(&state), clock.clone());
@@ -115,6 +128,11 @@ impl Ghost {
         self.state().faults.push_back((method, fault));
     }
 
+    /// What goes wrong from now on; `None` for nothing.
+    pub fn is_in(&self, mood: Option<Mood>) {
+        self.state().mood = mood;
+    }
+
     /// The only member with an address.
     #[track_caller]
     pub fn member(&self, email: &str) -> Member {
@@ -144,9 +162,24 @@ fn answer(state: &mut State, clock: &Clock, request: &Request) -> Option<Answer>
         Some((method, _)) if *method == request.method => state.faults.pop_front(),
         _ => None,
     };
+    let moody = || state.mood.as_mut().and_then(|mood| mood(&request.method));
+    let fault = fault.map(|(_, fault)| fault).or_else(moody);
     match fault {
-        Some((_, Fault::Instead(status, headers, body))) => Some(Answer { status, headers, body }),
-        Some((_, Fault::Lost)) => {
+        Some(Fault::Lie) => {
+            let (members, labels) = (state.members.clone(), state.labels.clone());
+            let mails = state.mails.clone();
+            let said = done(state, clock, request);
+            (state.members, state.labels, state.mails) = (members, labels, mails);
+            Some(said)
+        }
+        Some(Fault::Twice) => {
+            let said = done(state, clock, request);
+            Some(Answer { body: said.body.repeat(2), length: Some(said.body.len()), ..said })
+        }
+        Some(Fault::Instead(status, headers, body)) => {
+            Some(Answer { status, headers, body, length: None })
+        }
+        Some(Fault::Lost) => {
             done(state, clock, request);
             None
         }
@@ -157,7 +190,12 @@ fn answer(state: &mut State, clock: &Clock, request: &Request) -> Option<Answer>
 /// Does what a request asks for.
 fn done(state: &mut State, clock: &Clock, request: &Request) -> Answer {
     let Some(path) = request.path.strip_prefix(ADMIN) else {
-        return Answer { status: 404, headers: "", body: "<h1>Page not found</h1>".to_owned() };
+        return Answer {
+            status: 404,
+            headers: "",
+            body: "<h1>Page not found</h1>".to_owned(),
+            length: None,
+        };
     };
     let version = request.headers.get("accept-version").map_or("", String::as_str);
     if version.strip_prefix('v').is_none_or(|number| number.parse::<f32>().is_err()) {
