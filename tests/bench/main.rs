@@ -19,11 +19,13 @@ mod growth;
 mod intake;
 mod plans;
 mod process;
+mod pushes;
 mod reads;
 mod report;
 mod server;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod sink;
 mod yardsticks;
 
 use anyhow::Context;
@@ -85,11 +87,13 @@ enum Part {
     Rebuild,
     /// A plan over many members, beside the webhooks
     Plan,
+    /// Pushes to destinations
+    Pushes,
 }
 
 impl Part {
-    const ALL: [Self; 5] =
-        [Self::Intake, Self::Application, Self::Growth, Self::Rebuild, Self::Plan];
+    const ALL: [Self; 6] =
+        [Self::Intake, Self::Application, Self::Growth, Self::Rebuild, Self::Plan, Self::Pushes];
 }
 
 /// A kind of database.
@@ -145,6 +149,9 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
     }
     if has(Part::Plan) {
         plans::measure(arguments, database, &mut table)?;
+    }
+    if has(Part::Pushes) {
+        pushes::measure(arguments, database, &mut table)?;
     }
     report.add(table);
     Ok(())

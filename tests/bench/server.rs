@@ -163,6 +163,7 @@ fn settings<'a>(command: &'a mut Command, database_url: &str, data: &Path) -> &'
         .env("LATCHKEY__DATABASE__URL", database_url)
         .env("LATCHKEY__SERVER__BIND", "127.0.0.1:0")
         .env("LATCHKEY__ADMIN__KEY", KEY)
+        .env("LATCHKEY__EGRESS__ALLOW", "127.0.0.0/8")
         .env("LATCHKEY__LOG__LEVEL", "warn")
 }
 
