@@ -5,7 +5,7 @@ use crate::flow::edits::rules_moved;
 use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::rules::{self, Level};
-use crate::store::{Result as Stored, level_counts, overrides};
+use crate::store::{Result as Stored, destinations, level_counts, overrides};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Listing, Nothing, Query, name_fault, slug_fault};
@@ -193,9 +193,13 @@ pub async fn remove(
             let level = existing(conn, &site, &id)?;
             if_match.check(&level)?;
             let mapped = bench.book.mappings.iter().any(|mapping| mapping.level == id);
-            if mapped || level.members > 0 || overrides::any_of_level(conn, &site, &id, bench.at)? {
-                let detail =
-                    "The level is in use by mappings, grants or blocks. Remove those first.";
+            if mapped
+                || level.members > 0
+                || overrides::any_of_level(conn, &site, &id, bench.at)?
+                || destinations::names_level(conn, &site, &id)?
+            {
+                let detail = "The level is in use by mappings, grants, blocks or destinations. \
+                              Remove those first.";
                 return Err(Problem::conflict(detail));
             }
             rules::delete_level(conn, &site, &id)?;

@@ -4,6 +4,7 @@ mod access;
 mod alarms;
 mod changes;
 mod connection;
+mod destinations;
 mod held_open;
 mod hooks;
 pub mod keys;
@@ -14,6 +15,7 @@ mod openapi;
 mod overrides;
 mod plans;
 mod products;
+mod pushes;
 mod recomputes;
 mod sites;
 pub mod stream;
@@ -118,6 +120,25 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/sites/{site}/subscriptions/overdue", "GET, HEAD")
                 .get(subscriptions::overdue),
         )
+        .service(
+            resource("/sites/{site}/destinations", "GET, HEAD, POST")
+                .get(destinations::list)
+                .post(destinations::create),
+        )
+        .service(
+            resource("/sites/{site}/destinations/{id}", "GET, HEAD, PATCH, DELETE")
+                .get(destinations::get)
+                .patch(destinations::edit)
+                .delete(destinations::remove),
+        )
+        .service(resource("/sites/{site}/destinations/{id}/test", "POST").post(destinations::test))
+        .service(
+            resource("/sites/{site}/destinations/{id}/rotate-secret", "POST")
+                .post(destinations::rotate),
+        )
+        .service(resource("/sites/{site}/pushes", "GET, HEAD").get(pushes::list))
+        .service(resource("/sites/{site}/pushes/{id}", "GET, HEAD").get(pushes::get))
+        .service(resource("/sites/{site}/pushes/{id}/retry", "POST").post(pushes::retry))
         .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
         .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
         .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));

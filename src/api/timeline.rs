@@ -3,6 +3,7 @@
 
 use super::changes::ChangeView;
 use super::members::{Named, find};
+use super::pushes::PushView;
 use super::webhooks::WebhookView;
 use crate::app::App;
 use crate::core::Instant;
@@ -11,7 +12,7 @@ use crate::core::member::{Override, OverrideKind};
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
 use crate::store::timeline::{self, Occurred, Place};
-use crate::store::{Result as Stored, members, overrides, search};
+use crate::store::{Result as Stored, members, overrides, pushes, search};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::{Listing, Page, Query, instant_key};
@@ -23,19 +24,20 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// The kinds of things, in the order in which they lie where their instants are the same: a webhook is
-/// there before the event that it tells of, and a change after what led to it.
-const KINDS: [&str; 4] = ["webhook", "event", "override", "change"];
+/// there before the event that it tells of, a change after what led to it, and a push after the change that it carries.
+const KINDS: [&str; 5] = ["webhook", "event", "override", "change", "push"];
 const WEBHOOK: usize = 0;
 const EVENT: usize = 1;
 const OVERRIDE: usize = 2;
 const CHANGE: usize = 3;
+const PUSH: usize = 4;
 
 /// One thing in a timeline; the key that `kind` names says what.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "TimelineItem")]
 pub(super) struct ItemView {
     /// When it happened: a webhook was received, an event took effect, an override began or ended, access
-    /// took a step.
+    /// took a step, a destination confirmed the latest push, or has not confirmed it since it was first wanted.
     at: Instant,
     /// What kind of thing it is.
     #[schemars(extend("enum" = KINDS))]
@@ -54,6 +56,9 @@ pub(super) struct ItemView {
     /// The step that access took.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<ChangeView>,
+    /// The push of the member to a destination, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<PushView>,
     /// Where it lies among the things of its kind and instant.
     #[serde(skip)]
     place: (usize, String),
@@ -181,6 +186,7 @@ impl Asked {
                 let view = ChangeView::from(change);
                 ItemView { change: Some(view), ..ItemView::bare(at, CHANGE, &id) }
             }));
+            items.extend(self.pushes(conn, site_id, &member.id)?);
         }
         // The sort is stable: what lies at one instant stays in the order of its own list, which the
         // database has made and goes on with.
@@ -217,6 +223,20 @@ impl Asked {
         items.sort_by(|a, b| a.place.cmp(&b.place));
         Ok(items)
     }
+
+    /// The pushes of a member: one for each destination of the site, at most.
+    fn pushes(&self, conn: &mut Conn, site_id: &str, member_id: &str) -> Stored<Vec<ItemView>> {
+        let item = |push| {
+            let view = PushView::of(push)?;
+            let (at, id) = (view.at(), view.id.clone());
+            Ok(ItemView { push: Some(view), ..ItemView::bare(at, PUSH, &id) })
+        };
+        let found = pushes::of_subject(conn, site_id, member_id)?;
+        let mut items = found.into_iter().map(item).collect::<Stored<Vec<_>>>()?;
+        items.retain(|item| self.wants(item));
+        items.sort_by(|a, b| a.place.cmp(&b.place));
+        Ok(items)
+    }
 }
 
 /// When an override began, and when it ended, if it has.
@@ -249,6 +269,7 @@ impl ItemView {
             event: None,
             made: None,
             change: None,
+            push: None,
             place: (kind, id.to_owned()),
         }
     }

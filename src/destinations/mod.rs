@@ -217,7 +217,7 @@ pub trait Messages: Send + Sync {
 /// One thing that a test has looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: `connection`, `credentials`, `rights`, `names`, `message`.
+    /// What was looked at: `config`, `connection`, `credentials`, `rights`, `names`, `message`.
     pub what: &'static str,
     /// Whether it is as it has to be.
     pub ok: bool,

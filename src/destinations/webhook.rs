@@ -43,6 +43,10 @@ pub enum MessageType {
 }
 
 impl MessageType {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::AccessChanged, Self::EmailChanged, Self::ProductDiscovered, Self::AlarmRaised];
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -22,6 +22,7 @@
 //! * [`claim`] takes what is due, and reads what it has to say; [`bring`] does it at a destination with accounts, and
 //!   writes down what it is about to add before it does; [`note`] says what became of it.
 //! * [`runs`] go over every member: a resync, and the comparison of what is wanted with what is there.
+//! * [`tested`] asks a destination whether all that is needed works.
 //! * [`worker`] does all of it in time.
 //!
 //! Absences that tests check: no transaction is open while something is sent; nothing is noted by whoever has lost
@@ -34,11 +35,13 @@ mod note;
 pub mod runs;
 pub mod sealed;
 mod send;
+mod tested;
 pub mod worker;
 
 pub use claim::LEASE;
 
 use crate::clock::Clock;
+use crate::core::Instant;
 use crate::destinations::{Caller, KINDS, Pace, Remote, Wrong, kind};
 use crate::egress::Egress;
 use crate::flow::Flow;
@@ -53,6 +56,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Opened {
     /// The edit.
     version: i64,
+    /// Until when it is called so: then a secret from before signs no more. `None` for as long as it is not edited.
+    until: Option<Instant>,
     /// What calls it.
     pub(crate) remote: Remote,
     /// How many pushes may be under way at once.
@@ -104,19 +109,23 @@ impl Dispatch {
     pub(crate) fn open(&self, destination: &Destination) -> Result<Arc<Opened>> {
         let key = (destination.site_id.clone(), destination.id.clone());
         let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock().now();
         if let Some(opened) = all.get(&key)
             && opened.version == destination.version
+            && opened.until.is_none_or(|until| now < until)
         {
             return Ok(Arc::clone(opened));
         }
-        let config = sealed::config(self.flow.sealer(), destination, self.clock().now())?;
+        let config = sealed::config(self.flow.sealer(), destination, now)?;
         let pace = sealed::pace(destination);
         let remote = self.try_open(&destination.kind, &config, pace).map_err(|wrong| {
             StoreError::Corrupt(format!("the config of a destination: {wrong}"))
         })?;
         let concurrency = pace.map_or(1, |pace| pace.concurrency);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
-        let opened = Arc::new(Opened { version: destination.version, remote, concurrency });
+        let until = destination.secret_before_until.filter(|until| *until > now);
+        let version = destination.version;
+        let opened = Arc::new(Opened { version, until, remote, concurrency });
         all.insert(key, Arc::clone(&opened));
         Ok(opened)
     }

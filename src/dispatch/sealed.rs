@@ -51,6 +51,24 @@ pub fn config(sealer: &Sealer, destination: &Destination, now: Instant) -> Resul
     Ok(config)
 }
 
+/// The whole config of a destination, as an edit of it begins: secrets that cannot be unsealed, as the sealing key is
+/// another one, are left out, and have to be entered again.
+pub fn before_edit(sealer: &Sealer, destination: &Destination, now: Instant) -> Result<Config> {
+    config(sealer, destination, now).or_else(|_| shown(destination))
+}
+
+/// Which of a destination's secrets there are and can be read.
+pub fn secrets_set(
+    sealer: &Sealer,
+    destination: &Destination,
+    now: Instant,
+) -> Result<Vec<&'static str>> {
+    let Some(kind) = kind(&destination.kind) else { return Ok(Vec::new()) };
+    let config = before_edit(sealer, destination, now)?;
+    let secrets = kind.secrets.iter().copied();
+    Ok(secrets.filter(|field| *field != SECRET_BEFORE && config.contains_key(*field)).collect())
+}
+
 /// How fast a destination is called: as it says, else as its kind does; `None` for a kind that is not known.
 #[must_use]
 pub fn pace(destination: &Destination) -> Option<Pace> {

@@ -1,10 +1,10 @@
-//! What nobody waits for: removing the rows of deleted sites, and what has aged out: changes of the feeds,
-//! and bodies of webhooks; and what an upgrade leaves to be worked out.
+//! What nobody waits for: removing the rows of deleted sites and destinations, and what has aged out: changes of
+//! the feeds, and bodies of webhooks; and what an upgrade leaves to be worked out.
 
 use super::{Flow, locked};
 use crate::core::Instant;
 use crate::store::sites::Busy;
-use crate::store::{Result, ageing, disposal, sites};
+use crate::store::{Result, ageing, destinations, disposal, sites};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 
@@ -82,6 +82,7 @@ impl Flow {
             | self.age_feeds(now)?
             | self.age_bodies(now)?
             | self.tidy_plans(now)?
+            | self.remove_deleted_destinations()?
             | self.ask_for_dues()?;
         locked(&self.tidied).nothing_at = (!tidied).then_some(now);
         Ok(tidied)
@@ -95,6 +96,11 @@ impl Flow {
             removed |= self.store.write(|conn| disposal::remove_batch(conn, &site_id, before))?;
         }
         Ok(removed)
+    }
+
+    fn remove_deleted_destinations(&self) -> Result<bool> {
+        let any = self.store.read(destinations::any_deleted)?;
+        Ok(any && self.store.write(destinations::remove_batch)?)
     }
 
     fn age_feeds(&self, now: Instant) -> Result<bool> {

@@ -6,7 +6,7 @@ use super::{Result, StoreError, from_json, stored, to_json};
 use crate::core::Instant;
 use crate::core::push::NamedLevel;
 use chrono::NaiveDateTime;
-use diesel::dsl::exists;
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 
 /// How many rows of a deleted destination are removed at once.
@@ -26,7 +26,7 @@ pub enum State {
 impl State {
     /// The word for it in the API and in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Paused => "paused",
@@ -286,6 +286,18 @@ pub fn of_site(conn: &mut Conn, site_id: &str) -> Result<Vec<Destination>> {
     read(all.select(Row::as_select()).load(conn)?)
 }
 
+/// Whether a destination of a site names a level.
+pub fn names_level(conn: &mut Conn, site_id: &str, level: &str) -> Result<bool> {
+    let all = of_site(conn, site_id)?;
+    Ok(all.iter().any(|one| one.levels.iter().any(|named| named.level == level)))
+}
+
+/// How many destinations that are enabled stand each way, on all sites, by the word for it.
+pub fn standings(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
+    let enabled = standing().filter(destinations::enabled).group_by(destinations::state);
+    Ok(enabled.select((destinations::state, count_star())).load(conn)?)
+}
+
 /// Those of all sites that may be called now and have something due. One look into an index for each.
 pub fn with_due(conn: &mut Conn, now: Instant) -> Result<Vec<Destination>> {
     let of_mine =
@@ -344,6 +356,12 @@ pub fn down(conn: &mut Conn, site_id: &str, since: Instant) -> Result<Vec<Instan
         .select(destinations::down_since)
         .load(conn)?;
     Ok(down.into_iter().flatten().map(|at| at.and_utc()).collect())
+}
+
+/// Whether anything is left of deleted ones.
+pub fn any_deleted(conn: &mut Conn) -> Result<bool> {
+    let gone = destinations::table.filter(destinations::deleted_at.is_not_null());
+    Ok(gone.select(destinations::id).first::<String>(conn).optional()?.is_some())
 }
 
 /// Removes a batch of what is left of deleted ones; answers whether there was any.

@@ -8,7 +8,8 @@
 mod list;
 
 pub use list::{
-    Wanted, by_id, failed, list, number_of, of_subject, open_of_run, retry, waiting_since,
+    Wanted, by_id, failed, list, make_due, naming, number_of, of_subject, open_of_run, retry,
+    waiting_since,
 };
 
 use super::conn::{Conn, on_backend};

@@ -21,6 +21,7 @@ pub fn of_parameter(name: &str) -> Option<Value> {
         "ends_before" => json!(ENDS),
         "after" => json!(0),
         "q" => json!("dana"),
+        "destination" => json!(ID),
         _ => return None,
     })
 }
@@ -31,6 +32,15 @@ pub fn of(schema: &str) -> Option<Value> {
         .or_else(|| of_rules(schema))
         .or_else(|| of_people(schema))
         .or_else(|| of_records(schema))
+        .or_else(|| of_destinations(schema))
+}
+
+/// More examples of a schema, where one does not say enough.
+pub fn more_of(schema: &str) -> Vec<Value> {
+    match schema {
+        "CreateDestination" => vec![create_wordpress(), create_ghost()],
+        _ => Vec::new(),
+    }
 }
 
 fn sent(schema: &str) -> Option<Value> {
@@ -160,6 +170,85 @@ fn of_records(schema: &str) -> Option<Value> {
         "Fault" => fault(),
         _ => return None,
     })
+}
+
+fn of_destinations(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "CreateDestination" => create_webhook(),
+        "EditDestination" => {
+            json!({ "name": "The course site", "config": { "types": ["access.changed"] } })
+        }
+        "EditDestinationLimits" => json!({ "calls_per_second": 10 }),
+        "RotateDestinationSecret" => json!({ "overlap_hours": 24 }),
+        "RetryPush" => json!({ "welcome": false }),
+        "NamedLevel" => json!({ "level": "gold", "remote": "member_gold" }),
+        "WebhookConfig" => create_webhook()["config"].take(),
+        "WordpressConfig" => create_wordpress()["config"].take(),
+        "GhostConfig" => create_ghost()["config"].take(),
+        "TierOf" => create_ghost()["config"]["tiers"][0].take(),
+        "Destination" => destination(),
+        "DestinationLevel" => destination()["levels"][0].take(),
+        "DestinationLimits" => destination()["limits"].take(),
+        "WrittenDestination" => with(destination(), "secret", json!(DESTINATION_SECRET)),
+        "RotatedDestinationSecret" => {
+            json!({ "secret": DESTINATION_SECRET, "previous_ends_at": "2026-01-06T09:00:00Z" })
+        }
+        "TestedDestination" => json!({ "ok": true, "findings": [finding()] }),
+        "Finding" => finding(),
+        "Push" => json!({
+            "id": ID, "destination": ID, "email": "dana@example.com", "status": "done", "attempts": 1,
+            "next_attempt_at": null, "last_error": null, "version": 1_767_603_600_000_000_i64, "what": "access.changed",
+            "wanted_at": BEGAN, "done_at": BEGAN, "owned": ["member_gold"], "account": "ours", "welcome": "sent",
+        }),
+        _ => return None,
+    })
+}
+
+/// A secret of nobody.
+const DESTINATION_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn create_webhook() -> Value {
+    json!({
+        "kind": "webhook", "name": "The course site",
+        "config": { "url": "https://courses.example.com/latchkey", "types": ["access.changed"] },
+    })
+}
+
+fn create_wordpress() -> Value {
+    json!({
+        "kind": "wordpress", "name": "The club",
+        "config": {
+            "url": "https://club.example.com", "username": "latchkey",
+            "application_password": "abcd EFGH 1234 ijkl MNOP 5678",
+        },
+        "levels": [{ "level": "gold", "remote": "member_gold" }],
+    })
+}
+
+fn create_ghost() -> Value {
+    json!({
+        "kind": "ghost", "name": "The magazine",
+        "config": {
+            "url": "https://magazine.example.com",
+            "admin_api_key": "6748592f4b9b7700010f6564:2c1e7f4b9d8a6053e1f7c2b4a6d8091f2e3c4b5a69788796a5b4c3d2e1f00112",
+            "tiers": [{ "remote": "Gold", "tier": "gold" }],
+        },
+        "levels": [{ "level": "gold", "remote": "Gold" }],
+    })
+}
+
+fn destination() -> Value {
+    json!({
+        "id": ID, "kind": "webhook", "name": "The course site", "enabled": true,
+        "config": { "url": "https://courses.example.com/latchkey", "types": ["access.changed"] },
+        "secrets_set": ["secret"], "levels": [{ "level": "gold", "remote": null }],
+        "limits": { "calls_per_second": null, "concurrency": null }, "state": "ok", "detail": null,
+        "paused_until": null, "secret_before_until": null, "version": 1, "created_at": BEGAN,
+    })
+}
+
+fn finding() -> Value {
+    json!({ "what": "message", "ok": true, "detail": "A signed test message was taken." })
 }
 
 fn with(mut thing: Value, key: &str, value: Value) -> Value {

@@ -30,7 +30,8 @@ use std::borrow::Cow;
 /// What the document says of the API as a whole.
 const ABOUT: &str = "Keeps the doors of a membership site in step with what Kartra sells.\n\n\
     Every request carries a key. A scope contains those before it: `read`, `support` (and bodies, overrides, \
-    replay, discard), `manage` (and mappings, levels, products), `admin` (and sites, keys). A key that is bound to \
+    replay, discard), `manage` (and mappings, levels, products, \
+    destinations), `admin` (and sites, keys). A key that is bound to \
     a site finds nothing of another one.\n\n\
     Every error is a problem (RFC 9457) with a stable `type` and a `detail` that says what to do. Fields and \
     parameters that are not named here are refused. Times are RFC 3339 in UTC. Kartra's ids are strings in answers; \

@@ -56,7 +56,9 @@ impl Schemas {
             if let (Some(example), Some(keys)) =
                 (example_of(&name, &schema), schema.as_object_mut())
             {
-                keys.insert("examples".to_owned(), Value::Array(vec![example]));
+                let mut all = vec![example];
+                all.extend(examples::more_of(&name));
+                keys.insert("examples".to_owned(), Value::Array(all));
             }
             (name, schema)
         };

@@ -4,8 +4,9 @@ use super::operation::{Noun, Operation, operation};
 use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
-    access, alarms, changes, held_open, hooks, keys, levels, mappings, members, openapi, overrides,
-    plans, products, recomputes, sites, subscriptions, timeline, webhooks,
+    access, alarms, changes, destinations, held_open, hooks, keys, levels, mappings, members,
+    openapi, overrides, plans, products, pushes, recomputes, sites, subscriptions, timeline,
+    webhooks,
 };
 use actix_web::Handler;
 
@@ -59,6 +60,16 @@ pub fn nouns() -> Vec<Noun> {
         noun("webhooks", "What was received from Kartra, and what became of it.", webhooks()),
         noun("changes", "The feed: every recorded step of access, oldest first.", changes()),
         noun("alarms", "What an operator is told of without asking.", alarms()),
+        noun(
+            "destinations",
+            "Membership sites that access is carried to: WordPress, Ghost, or whoever takes signed webhooks.",
+            destinations(),
+        ),
+        noun(
+            "pushes",
+            "How far each member has been carried to each destination: nothing is called done that was not confirmed.",
+            pushes(),
+        ),
         noun("keys", "Who may use this API.", keys()),
         noun("document", "This document.", document()),
     ]
@@ -143,7 +154,7 @@ fn levels() -> Vec<Operation> {
         delete("/sites/{site}/levels/{level}", levels::remove, "deleteLevel", "Delete a level")
             .ended("It is gone.")
             .if_match()
-            .conflict("Mappings, grants or blocks use it."),
+            .conflict("Mappings, grants, blocks or destinations use it."),
     ]
 }
 
@@ -204,8 +215,9 @@ fn members() -> Vec<Operation> {
             .says("With `at`, what all now known says of that instant.")
             .answers::<AccessView>("The levels held, and every grant that was considered."),
         get("/sites/{site}/members/{member}/timeline", timeline::list, "listTimeline", "What happened to a member")
-            .says("Webhooks that tell of the member, events, what operators decided, and the steps that access took. An \
-                event belongs to the member whose lead it is of now, and to whoever it names.")
+            .says("Webhooks that tell of the member, events, what operators decided, the steps that access took, and how far \
+                each destination has been told. An event belongs to the member whose lead it is of now, and to whoever it \
+                names.")
             .page::<timeline::ItemView>("What happened, oldest first."),
     ]
 }
@@ -333,6 +345,57 @@ fn alarms() -> Vec<Operation> {
         .says("A payment was expected, and has not come for longer than `overdue_days` of the site's `alarms`. Nobody \
             loses access by it: Kartra may not have told.")
         .page::<subscriptions::OverdueView>("The overdue subscriptions, the latest to be due first."),
+    ]
+}
+
+fn destinations() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/destinations", destinations::list, "listDestinations", "List the destinations")
+            .page::<destinations::DestinationView>("The destinations, newest first; never their secrets."),
+        post("/sites/{site}/destinations", destinations::create, "createDestination", "Make a destination")
+            .says("It is told of changes from then on. What a signed webhook signs with is made where none is given; it is in \
+                this answer and nowhere else.")
+            .made::<destinations::Written>()
+            .conflict("The site has as many destinations as it may have."),
+        get("/sites/{site}/destinations/{id}", destinations::get, "getDestination", "Look at a destination")
+            .thing::<destinations::DestinationView>("The destination."),
+        patch("/sites/{site}/destinations/{id}", destinations::edit, "editDestination", "Change a destination")
+            .says("Another `config`, or `enabled`, says that whatever kept it from being called may be over: what waits is sent \
+                at once.")
+            .edited::<destinations::Written>(),
+        delete("/sites/{site}/destinations/{id}", destinations::remove, "deleteDestination", "Delete a destination")
+            .says("What was added at the site stays there, and is nobody's from now on. To have it removed, take the levels \
+                away from the destination first, and let its pushes come to an end.")
+            .ended("Nothing more is sent to it.")
+            .if_match(),
+        post("/sites/{site}/destinations/{id}/test", destinations::test, "testDestination", "Test a destination")
+            .says("It is called within 30 seconds, and no member is touched: WordPress and Ghost are asked about credentials, \
+                rights and names, a signed webhook gets a message of the type `test`. When all is well, a destination that was \
+                `paused` or `broken` is called again.")
+            .answers::<destinations::Tested>("What was found, in words, be it good or bad."),
+        post(
+            "/sites/{site}/destinations/{id}/rotate-secret",
+            destinations::rotate,
+            "rotateDestinationSecret",
+            "Make another secret",
+        )
+        .says("For a while, messages are signed with the secret before, too, so that the receiver refuses none meanwhile.")
+        .answers::<destinations::Rotated>("The new secret, which no other answer shows.")
+        .conflict("Nothing is signed for this kind, or an earlier secret is still in use."),
+    ]
+}
+
+fn pushes() -> Vec<Operation> {
+    vec![
+        get("/sites/{site}/pushes", pushes::list, "listPushes", "List the pushes")
+            .says("A page may be short, or empty, before the last where few pushes are of the destination asked for.")
+            .page::<pushes::PushView>("The pushes, newest first."),
+        get("/sites/{site}/pushes/{id}", pushes::get, "getPush", "Look at a push")
+            .thing::<pushes::PushView>("The push."),
+        post("/sites/{site}/pushes/{id}/retry", pushes::retry, "retryPush", "Take a push up again")
+            .says("It carries what is wanted when it is sent, and begins at its first attempt.")
+            .answers::<pushes::PushView>("The push as it now is.")
+            .conflict("The destination was deleted, or somebody is to be welcomed while the push is under way."),
     ]
 }
 

@@ -10,7 +10,7 @@ use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::recomputes::{self, Recompute};
 use crate::store::sites::Busy;
-use crate::store::{held_open, level_counts, overrides, rules};
+use crate::store::{destinations, held_open, level_counts, overrides, rules};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 
@@ -155,7 +155,11 @@ fn remove_levels(flow: &Flow, site: &str, gone: &[String]) -> Result<Vec<String>
             let mapped = bench.book.mappings.iter().any(|mapping| &mapping.level == id);
             let held = level_counts::of(conn, site, std::slice::from_ref(id))?;
             let held = held.into_values().any(|members| members > 0);
-            if mapped || held || overrides::any_of_level(conn, site, id, bench.at)? {
+            if mapped
+                || held
+                || overrides::any_of_level(conn, site, id, bench.at)?
+                || destinations::names_level(conn, site, id)?
+            {
                 return Ok::<_, FlowError>(true);
             }
             rules::delete_level(conn, site, id)?;

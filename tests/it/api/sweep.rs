@@ -45,9 +45,9 @@ pub fn every_route() -> Vec<(&'static str, String)> {
     table().into_iter().flat_map(each).collect()
 }
 
-/// Those that take a body: what is done to a webhook, a plan, or what is held open, has nothing to be told.
+/// Those that take a body: what is done to a webhook, a plan, or what is held open, and a test, has nothing to be told.
 fn with_body() -> Vec<(&'static str, String)> {
-    let acts = ["/replay", "/discard", "/restore", "/apply", "/release"];
+    let acts = ["/replay", "/discard", "/restore", "/apply", "/release", "/test"];
     let takes = |(method, path): &(&str, String)| {
         ["POST", "PATCH"].contains(method) && !acts.iter().any(|act| path.ends_with(act))
     };
@@ -141,7 +141,8 @@ on_both_databases! {
         prepared(app);
         let fields = [
             "id", "name", "kartra_time_zone", "enabled", "ipn_secret", "policy", "ignored", "product_id",
-            "price_point", "level", "purchased_from", "purchased_before", "until", "note", "email", "changes",
+            "price_point", "level", "purchased_from", "purchased_before", "until", "note", "email", "changes", "kind", "config",
+            "levels", "limits", "overlap_hours", "welcome",
         ];
         let values = [
             json!([]), json!({}), json!([1]), json!({ "a": 1 }), json!(-1), json!(1.5), json!(u64::MAX),
@@ -202,6 +203,7 @@ on_both_databases! {
                 Some("levels") => json!({ "id": "x" }),
                 Some("mappings") => json!({ "product_id": 1, "level": "gold" }),
                 Some("plans") => json!({ "changes": [{ "op": "set_policy", "policy": null }] }),
+                Some("destinations") => json!({ "kind": "webhook", "name": "x", "config": { "url": "https://a.example" } }),
                 Some("grants") => json!({ "level": "gold" }),
                 Some("check") => json!({ "email": "a@b", "level": "gold" }),
                 _ => json!({}),
