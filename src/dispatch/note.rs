@@ -146,8 +146,13 @@ fn outcome(sent: &Sent, now: Instant) -> Option<Outcome> {
     })
 }
 
-/// Notes how a destination stands by what became of a push.
-fn stands(conn: &mut Conn, as_claimed: &Destination, became: &Became, now: Instant) -> Result<()> {
+/// Notes how a destination stands by what became of a push, or of a look.
+pub(super) fn stands(
+    conn: &mut Conn,
+    as_claimed: &Destination,
+    became: &Became,
+    now: Instant,
+) -> Result<()> {
     let is_well = as_claimed.state == State::Ok && as_claimed.failures == 0;
     match became {
         Became::Waits(_) | Became::Lost | Became::Store(_) => Ok(()),

@@ -1,6 +1,7 @@
 //! What sends in time: one thread that claims and notes, beside which what was claimed is under way.
 
 use super::Dispatch;
+use super::runs::Runs;
 use super::send::{Sent, send};
 use crate::core::circuit;
 use crate::store::Result;
@@ -27,6 +28,7 @@ pub struct Worker {
     dispatch: Dispatch,
     runtime: Runtime,
     under_way: JoinSet<Sent>,
+    runs: Runs,
     /// How many pushes are under way at each destination.
     busy: HashMap<String, Arc<AtomicUsize>>,
     /// Room for attempts of each sort; a push gives its place back however it ends.
@@ -44,6 +46,7 @@ impl Worker {
             dispatch,
             runtime,
             under_way: JoinSet::new(),
+            runs: Runs::default(),
             busy: HashMap::new(),
             first: room(FIRST_MAX),
             later: room(LATER_MAX),
@@ -63,13 +66,14 @@ impl Worker {
                 Ok(Err(error)) => tracing::error!(%error, "pushes could not be looked after"),
                 Err(_) => tracing::error!("a panic while pushes were looked after; see above"),
             }
-            let (under_way, runtime) = (&mut self.under_way, &self.runtime);
+            let (under_way, runs, runtime) = (&mut self.under_way, &mut self.runs, &self.runtime);
             let done = runtime.block_on(async {
                 tokio::select! {
                     _ = closing.changed() => None,
                     _ = feeds.changed() => None,
                     () = tokio::time::sleep(POLL_EVERY) => None,
                     Some(done) = under_way.join_next() => Some(done),
+                    () = runs.next_end() => None,
                 }
             });
             if let Some(done) = done {
@@ -82,8 +86,15 @@ impl Worker {
 
     /// Works until nothing is due: for tests, which never sleep to wait.
     pub fn drain(&mut self) -> Result<()> {
-        while self.turn()? || !self.under_way.is_empty() {
-            let done = self.runtime.block_on(self.under_way.join_next());
+        while self.turn()? || !self.under_way.is_empty() || !self.runs.is_idle() {
+            let (under_way, runs) = (&mut self.under_way, &mut self.runs);
+            let done = self.runtime.block_on(async {
+                tokio::select! {
+                    Some(done) = under_way.join_next() => Some(done),
+                    () = runs.next_end() => None,
+                    else => None,
+                }
+            });
             if let Some(done) = done {
                 self.settle(done.ok());
             }
@@ -93,7 +104,7 @@ impl Worker {
 
     /// Goes on with runs, and begins what is due; answers whether anything was done.
     pub fn turn(&mut self) -> Result<bool> {
-        let ran = self.dispatch.go_on_with_runs(&self.runtime)?;
+        let ran = self.runs.turn(&self.dispatch, self.runtime.handle())?;
         let now = self.dispatch.clock().now();
         let due = self.dispatch.store().read_one(|conn| destinations::with_due(conn, now))?;
         let mut began = false;

@@ -317,11 +317,13 @@ pub fn with_due(conn: &mut Conn, now: Instant) -> Result<Vec<Destination>> {
     read(callable.order(destinations::id).select(Row::as_select()).load(conn)?)
 }
 
-/// Those that are to be compared with what is wanted by now.
+/// Those that are to be compared with what is wanted by now, or of which it is not said yet when.
 pub fn with_drift_due(conn: &mut Conn, now: Instant) -> Result<Vec<Destination>> {
     let due = standing()
         .filter(destinations::enabled)
-        .filter(destinations::next_drift_at.le(stored(now)))
+        .filter(
+            destinations::next_drift_at.is_null().or(destinations::next_drift_at.le(stored(now))),
+        )
         .filter(exists(
             sites::table.filter(sites::id.eq(destinations::site_id)).filter(sites::enabled),
         ));

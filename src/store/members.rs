@@ -158,6 +158,17 @@ pub fn get(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<Member>> {
     Ok(members::table.find((site_id, id)).select(Member::as_select()).first(conn).optional()?)
 }
 
+/// The members with some ids.
+pub fn with_ids(conn: &mut Conn, site_id: &str, ids: &[String]) -> Result<Vec<Member>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IN_MAX) {
+        let rows =
+            members::table.filter(members::site_id.eq(site_id)).filter(members::id.eq_any(ids));
+        found.extend(rows.order(members::id).select(Member::as_select()).load::<Member>(conn)?);
+    }
+    Ok(found)
+}
+
 /// Adds members.
 pub fn insert(conn: &mut Conn, rows: &[Member]) -> Result<()> {
     insert_set!(conn, members, rows, {

@@ -30,6 +30,7 @@ pub mod pushes;
 mod readers;
 pub mod recomputes;
 pub mod rules;
+pub mod runs;
 mod schema;
 pub mod search;
 mod sets;

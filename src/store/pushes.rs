@@ -6,11 +6,13 @@
 //! that process is about to do, and [`note`] what became of it.
 
 mod list;
+mod of_runs;
 
 pub use list::{
     Wanted, by_id, failed, list, make_due, naming, number_of, of_subject, open_of_run, retry,
     waiting_since,
 };
+pub use of_runs::{failed_of_run, of_subjects, take_up_failed};
 
 use super::conn::{Conn, on_backend};
 use super::destinations::Destination;
@@ -392,7 +394,7 @@ pub fn note<T: Serialize>(
     if let Some(memory) = memory {
         diesel::update(mine(push, claim)).set(MemoryRow::try_from(memory)?).execute(conn)?;
     }
-    let same = pushes::wanted.eq(push.wanted);
+    let same = pushes::wanted.eq(push.wanted).and(pushes::adopts.eq(push.adopts));
     let pending = Status::Pending.as_str();
     let now = stored(now);
     let no_claim = pushes::claim.eq(None::<String>);

@@ -424,12 +424,15 @@ diesel::table! {
         destination_id -> Text,
         kind -> Text,
         adopts -> Bool,
+        stage -> Text,
         reached -> Text,
         done -> BigInt,
         total -> BigInt,
+        tries -> Integer,
         missing -> BigInt,
         surplus -> BigInt,
         unseen -> BigInt,
+        failed -> BigInt,
         claim -> Nullable<Text>,
         claimed_until -> Nullable<Timestamp>,
         detail -> Nullable<Text>,
@@ -445,6 +448,7 @@ diesel::table! {
         subject -> Text,
         remote -> Text,
         what -> Text,
+        detail -> Nullable<Text>,
     }
 }
 

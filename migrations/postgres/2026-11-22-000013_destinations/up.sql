@@ -97,17 +97,22 @@ CREATE TABLE destination_runs (
     -- observe, repair or resync.
     kind TEXT NOT NULL,
     adopts BOOLEAN NOT NULL,
-    -- The last member that was looked at, and how many of how many were.
+    -- retrying (failed pushes are taken up), walking (members are gone over), settling (pushes are waited for) or finished.
+    stage TEXT NOT NULL,
+    -- The last member that was gone over, how many of how many were, and how often the next one was tried in vain.
     reached TEXT NOT NULL,
     done BIGINT NOT NULL,
     total BIGINT NOT NULL,
+    tries INTEGER NOT NULL,
+    -- What was found, and how many of the pushes that a resync has wanted have failed.
     missing BIGINT NOT NULL,
     surplus BIGINT NOT NULL,
     unseen BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
     -- Who is at it, and until when; NULL where nobody is.
     claim TEXT,
     claimed_until TIMESTAMP,
-    -- What keeps it from going on.
+    -- What is to be said of it in words; NULL where nothing is.
     detail TEXT,
     created_at TIMESTAMP NOT NULL,
     finished_at TIMESTAMP,
@@ -120,9 +125,11 @@ CREATE INDEX destination_runs_by_destination ON destination_runs (site_id, desti
 CREATE TABLE drift (
     site_id TEXT NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
     run_id TEXT NOT NULL,
-    -- The member, what the destination calls the thing, and whether it is missing, surplus, or unseen.
+    -- The member, what the destination calls the thing, and whether it is missing, surplus, or unseen; of a member who
+    -- is unseen, the thing is empty, and the reason is there.
     subject TEXT NOT NULL,
     remote TEXT NOT NULL,
     what TEXT NOT NULL,
+    detail TEXT,
     PRIMARY KEY (site_id, run_id, subject, remote)
 );
