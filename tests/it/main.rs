@@ -39,3 +39,4 @@ mod tidy;
 mod timers;
 mod upgrade;
 mod webhook_kind;
+mod wordpress;

@@ -35,6 +35,11 @@ impl Accounts for Site {
         for name in login::names(&email).map_err(no_randomness)? {
             let body = new_account(&name, &email, &password, holds);
             match self.write("", &body).await? {
+                Ok(user) if normal(&user.email) != email => {
+                    return Err(not_so(
+                        "has another address, which has to be put right at the site",
+                    ));
+                }
                 Ok(user) => return Ok(user.account()),
                 Err(problem) if problem.is_about_the_address() => {
                     return self
@@ -155,10 +160,12 @@ fn new_account(name: &str, email: &str, password: &str, holds: &BTreeSet<String>
     body
 }
 
-/// WordPress keeps `&` of an address as `&amp;`, finds it no more, and sends no mail to it.
+/// WordPress makes `&amp;` of `&`, and leaves out what looks like an encoded character, such as `%25`: what it keeps
+/// then is another address, which may be somebody else's.
 fn can_be_kept(email: &str) -> Result<(), Failure> {
-    if email.contains('&') {
-        let why = "WordPress keeps no address with & in it as it is, and could send nothing to it";
+    let is_encoded = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if email.contains('&') || email.split('%').skip(1).any(is_encoded) {
+        let why = "WordPress does not keep an address with & or with % and a number in it as it is";
         return Err(Failure::Refused(why.to_owned()));
     }
     Ok(())
@@ -173,10 +180,10 @@ fn can_be_given(roles: &BTreeSet<String>) -> Result<(), Failure> {
     }
 }
 
-/// The address has an account that is shown to nobody like us.
+/// The address has an account that is not shown to us, or the site takes none from where it is.
 fn hidden(username: &str, problem: &Problem) -> Failure {
     Failure::Refused(format!(
-        "the site says that the address has an account ({}), and does not show it to {username}",
+        "the site refuses the address ({}), and shows {username} no account that has it",
         words::unfinished(&problem.said)
     ))
 }

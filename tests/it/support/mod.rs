@@ -11,6 +11,7 @@ mod ipn;
 mod listener;
 mod reply;
 mod row;
+pub mod wordpress;
 
 pub use database::Database;
 pub use ipn::Ipn;
