@@ -61,7 +61,7 @@ fn open(config: &Config, caller: Caller) -> Result<Remote, Wrong> {
             "must be an application password, from Users → Profile → Application Passwords";
         return Err(Wrong::at("application_password", detail));
     }
-    Ok(Remote::Accounts(Box::new(Site::new(caller, root, username, &application_password))))
+    Ok(Remote::Accounts(Box::new(Site::new(caller, root, &username, &application_password))))
 }
 
 /// The address of a site without the slash at its end.

@@ -30,11 +30,11 @@ impl Accounts for Site {
         can_be_kept(&email)?;
         can_be_given(holds)?;
         // Nobody keeps it: the owner sets another by the mail that welcomes.
-        let password = new_password().map_err(no_randomness)?;
+        let password = new_password().map_err(|error| no_randomness(&error))?;
         let mut last = None;
-        for name in login::names(&email).map_err(no_randomness)? {
+        for name in login::names(&email).map_err(|error| no_randomness(&error))? {
             let body = new_account(&name, &email, &password, holds);
-            match self.write("", &body).await? {
+            match self.save("", &body).await? {
                 Ok(user) if normal(&user.email) != email => {
                     return Err(not_so(
                         "has another address, which has to be put right at the site",
@@ -91,7 +91,7 @@ impl Accounts for Site {
             return Ok(user.account());
         }
         let path = format!("/{}", user.id);
-        let written = match Site::write(self, &path, &json!({ "roles": wanted })).await? {
+        let written = match self.save(&path, &json!({ "roles": wanted })).await? {
             Ok(user) => user.account(),
             Err(problem) => return Err(self.failure(problem).await),
         };
@@ -112,12 +112,11 @@ impl Accounts for Site {
         if normal(&user.email) == email {
             return Ok(user.account());
         }
-        let problem =
-            match Site::write(self, &format!("/{}", user.id), &json!({ "email": email })).await? {
-                Ok(user) if normal(&user.email) == email => return Ok(user.account()),
-                Ok(_) => return Err(not_so("has not the new address")),
-                Err(problem) => problem,
-            };
+        let problem = match self.save(&format!("/{}", user.id), &json!({ "email": email })).await? {
+            Ok(user) if normal(&user.email) == email => return Ok(user.account()),
+            Ok(_) => return Err(not_so("has not the new address")),
+            Err(problem) => problem,
+        };
         // It says the same of an address that is taken and of one that is none.
         if [INVALID_EMAIL, EXISTING_EMAIL].contains(&problem.code.as_str())
             && self.search(&email).await?.is_some()
@@ -192,7 +191,7 @@ fn not_so(what: &str) -> Failure {
     Failure::Unsure(format!("the site answered that it was done, but the account {what}"))
 }
 
-fn no_randomness(error: SecretError) -> Failure {
+fn no_randomness(error: &SecretError) -> Failure {
     Failure::Unreached(error.to_string())
 }
 

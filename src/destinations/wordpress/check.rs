@@ -60,7 +60,7 @@ async fn name(site: &Site, me: &User, role: &str) -> Finding {
     };
     let Ok(password) = new_password() else { return unseen("this machine gave no random bytes") };
     let body = json!({ "username": me.username, "email": me.email, "password": password, "roles": [role] });
-    match site.write("", &body).await {
+    match site.save("", &body).await {
         Ok(Err(problem)) if problem.is_taken() => {
             Finding::good("names", format!("The role {role} is there, and may be given."))
         }

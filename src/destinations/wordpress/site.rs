@@ -31,7 +31,7 @@ pub struct Site {
 
 impl Site {
     /// A site at an address without a slash at its end.
-    pub fn new(caller: Caller, root: String, username: String, password: &str) -> Self {
+    pub fn new(caller: Caller, root: String, username: &str, password: &str) -> Self {
         let username = username.trim().to_owned();
         let authorization =
             format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.trim())));
@@ -91,7 +91,7 @@ impl Site {
     }
 
     /// Writes a user, new (an empty path) or not.
-    pub async fn write(&self, path: &str, body: &Value) -> Result<Result<User, Problem>, Failure> {
+    pub async fn save(&self, path: &str, body: &Value) -> Result<Result<User, Problem>, Failure> {
         let url = self.url(path, &[("_fields", USER_FIELDS)]);
         let headers = self.headers(Some("application/json"));
         let answer = self.caller.call(Method::POST, &url, headers, body.to_string()).await?;

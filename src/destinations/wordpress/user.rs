@@ -99,27 +99,27 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn user(roles: &[&str], capabilities: Value) -> User {
+    fn user(roles: &[&str], capabilities: &Value) -> User {
         let user = json!({"id": 7, "email": " Ann@X.example", "roles": roles, "capabilities": capabilities});
         serde_json::from_value(user).unwrap()
     }
 
     #[test]
     fn who_is_administrator_by_any_name_is_not_touched() {
-        assert_eq!(user(&["gold"], json!({"read": true})).untouchable(), None);
-        assert_eq!(user(&["gold"], json!({"edit_users": false})).untouchable(), None);
+        assert_eq!(user(&["gold"], &json!({"read": true})).untouchable(), None);
+        assert_eq!(user(&["gold"], &json!({"edit_users": false})).untouchable(), None);
         for roles in [["administrator", "gold"], ["gold", "editor"]] {
-            assert!(user(&roles, json!({})).untouchable().is_some(), "{roles:?}");
+            assert!(user(&roles, &json!({})).untouchable().is_some(), "{roles:?}");
         }
         for capability in PROTECTED_CAPABILITIES {
             for may in [json!(true), json!(1), json!("1")] {
-                assert!(user(&["gold"], json!({ capability: may })).untouchable().is_some());
+                assert!(user(&["gold"], &json!({ capability: may })).untouchable().is_some());
             }
         }
     }
 
     #[test]
     fn an_address_is_compared_as_members_have_it() {
-        assert_eq!(user(&[], json!({})).account().email, "ann@x.example");
+        assert_eq!(user(&[], &json!({})).account().email, "ann@x.example");
     }
 }

@@ -78,3 +78,17 @@ fn an_address_that_is_no_wordpress_says_so() {
                are its permalinks (Settings → Permalinks) anything else than plain?";
     assert_eq!(there.find("x@wall.example"), Err(Failure::Unsure(why.to_owned())));
 }
+
+#[test]
+fn a_site_that_has_moved_is_not_followed_and_says_where_it_is() {
+    let Some(club) = Club::open() else { return };
+    let front = club.wordpress.front("", &[("WORDPRESS_MOVED", "1")]);
+    let there = Club::by(club.wordpress, &club.wordpress.config_by(&front.url()));
+    let account = club.make("milo@moved.example", &[]).expect("made");
+    let why = "the site answered 301 and leads on to https://club.example/wp-json/wp/v2/users: write down the address \
+               that the site has itself";
+    assert_eq!(there.find("milo@moved.example"), Err(Failure::Unsure(why.to_owned())));
+    let why =
+        "the mail to set a password was not sent: wp-login.php answered 301 and leads elsewhere";
+    assert_eq!(there.welcome(&account), Err(Failure::Unsure(why.to_owned())));
+}

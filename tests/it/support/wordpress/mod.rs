@@ -32,6 +32,7 @@ static SHARED: LazyLock<Option<Wordpress>> = LazyLock::new(Wordpress::start);
 pub struct Wordpress {
     directory: PathBuf,
     front: Front,
+    username: String,
     application_password: String,
     roles: Mutex<()>,
     _database: Supervised,
@@ -49,8 +50,8 @@ impl Wordpress {
     }
 
     /// The login name of an administrator.
-    pub fn username(&self) -> &'static str {
-        USERNAME
+    pub fn username(&self) -> &str {
+        &self.username
     }
 
     /// An application password of that administrator.
@@ -74,7 +75,7 @@ impl Wordpress {
 
     /// Another way to reach the same site, by a port of its own. `path` is what the site is under there, such as
     /// `/club`, and may be empty; `more` stands in its environment: `WORDPRESS_MAINTENANCE` has it updated just
-    /// now, `WORDPRESS_WALL` has something else answer for it.
+    /// now, `WORDPRESS_WALL` has something else answer for it, and `WORDPRESS_MOVED` leads to another address.
     pub fn front(&self, path: &str, more: &[(&'static str, &'static str)]) -> Front {
         Front::start(&self.directory, path, more)
     }
@@ -185,7 +186,8 @@ impl Wordpress {
         setup.arg(directory.join("setup.php")).args([USERNAME, START_SECONDS_MAX]);
         let application_password = ran(setup);
         let roles = Mutex::new(());
-        Some(Self { directory, front, application_password, roles, _database: database })
+        let username = USERNAME.to_owned();
+        Some(Self { directory, front, username, application_password, roles, _database: database })
     }
 }
 

@@ -8,6 +8,10 @@ if ($path === '/.front') {
     echo getenv('WORDPRESS_FRONT');
     return true;
 }
+if (getenv('WORDPRESS_MOVED')) {
+    header('Location: https://club.example' . $_SERVER['REQUEST_URI'], true, 301);
+    return true;
+}
 if (getenv('WORDPRESS_WALL')) {
     // What a plugin that guards a site shows to those it takes for robots.
     http_response_code(403);
