@@ -199,7 +199,7 @@ pub async fn retry(
         app.change(&site, |conn, bench| {
             let push = existing(conn, &site, &id)?;
             let destination = destinations::get(conn, &site, &push.destination_id)?;
-            let Some(destination) = destination else {
+            let Some(mut destination) = destination else {
                 let detail = "The destination was deleted. Nothing more is sent to it.";
                 return Err(Problem::conflict(detail));
             };
@@ -208,6 +208,9 @@ pub async fn retry(
                 may_welcome(&push, &opened.remote, bench.at)?;
             }
             pushes::retry(conn, &push, welcome, bench.at)?;
+            // Whoever asks for it now does not mean after the pause.
+            destination.is_tried_again(bench.at);
+            destinations::stands(conn, &destination)?;
             Ok(PushView::of(existing(conn, &site, &id)?)?)
         })
     });

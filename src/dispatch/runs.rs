@@ -19,11 +19,10 @@ mod page;
 
 use super::{Dispatch, LEASE};
 use crate::core::Instant;
-use crate::core::circuit::FAILURES_MAX;
 use crate::ids;
 use crate::store::Result;
 use crate::store::conn::Conn;
-use crate::store::destinations::{self, Destination, State};
+use crate::store::destinations::{self, Destination};
 use crate::store::pushes;
 use crate::store::runs::{self, Kind, Run};
 use tokio::runtime::Handle;
@@ -56,18 +55,9 @@ pub fn ask(
     let run = Run { adopts, ..run };
     runs::insert(conn, &run)?;
     let mut tried = destination.clone();
-    try_again(&mut tried, now);
+    tried.is_tried_again(now);
     destinations::stands(conn, &tried)?;
     Ok(Asked::Begun(run))
-}
-
-/// Lets a destination that was broken be tried with one call: if it answers, all is well, and else it is broken again.
-fn try_again(destination: &mut Destination, now: Instant) {
-    if destination.state == State::Broken {
-        destination.state = State::Paused;
-        destination.failures = destination.failures.max(FAILURES_MAX);
-        destination.paused_until = Some(now);
-    }
 }
 
 /// The pages that are under way in one process.

@@ -88,6 +88,9 @@ impl Worker {
     pub fn drain(&mut self) -> Result<()> {
         while self.turn()? || !self.under_way.is_empty() || !self.runs.is_idle() {
             let (under_way, runs) = (&mut self.under_way, &mut self.runs);
+            if under_way.is_empty() && runs.is_idle() {
+                continue;
+            }
             let done = self.runtime.block_on(async {
                 tokio::select! {
                     Some(done) = under_way.join_next() => Some(done),

@@ -155,8 +155,9 @@ pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Resul
     fold_purchases(conn, bench, merged, &mut touched)?;
     let readdressed = readdress_leads(conn, bench, &mut touched)?;
     let changes = record_members(conn, bench, &touched.members, &mut touched.told)?;
-    pushes::readdressed(conn, bench, &readdressed)?;
     touched.told.write(conn, &bench.site.id)?;
+    // Whether an address is vouched for is read off what has just been written.
+    pushes::readdressed(conn, bench, &readdressed)?;
     Ok(changes)
 }
 

@@ -4,6 +4,7 @@ use super::conn::Conn;
 use super::schema::{destination_runs, destinations, drift, pushes, sites};
 use super::{Result, StoreError, from_json, stored, to_json};
 use crate::core::Instant;
+use crate::core::circuit::FAILURES_MAX;
 use crate::core::push::NamedLevel;
 use chrono::NaiveDateTime;
 use diesel::dsl::{count_star, exists};
@@ -105,6 +106,20 @@ impl Destination {
                 self.paused_until = self.paused_until.max(until);
             }
         }
+    }
+
+    /// It is tried again at once, with one push at a time where it was failing: if it answers, all is well, and else it
+    /// is left alone as before.
+    pub fn is_tried_again(&mut self, now: Instant) {
+        match self.state {
+            State::Ok => return,
+            State::Paused => {}
+            State::Broken => {
+                self.state = State::Paused;
+                self.failures = self.failures.max(FAILURES_MAX);
+            }
+        }
+        self.paused_until = Some(now);
     }
 
     /// Whether it wants messages of a type.

@@ -1,6 +1,6 @@
 //! What happens by itself, once a night at each destination.
 
-use super::{Asked, Dispatch, ask, try_again};
+use super::{Asked, Dispatch, ask};
 use crate::core::Instant;
 use crate::core::night::next_night;
 use crate::secrets;
@@ -36,7 +36,7 @@ impl Dispatch {
                 Asked::Begun(_) => Ok(()),
                 // It goes on; what has failed and what is broken is tried beside it.
                 Asked::Open(_) => {
-                    try_again(&mut destination, now);
+                    destination.is_tried_again(now);
                     destinations::stands(conn, &destination)?;
                     pushes::take_up_failed(conn, &destination, BESIDE_MAX, now).map(drop)
                 }

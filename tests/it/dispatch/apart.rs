@@ -19,7 +19,7 @@ fn while_one_of_ten_hangs_the_other_nine_are_told_of_everybody() {
         for other in &others {
             tells(app, &other.url("/access"));
         }
-        for number in 0..MEMBERS {
+        for number in 1..=MEMBERS {
             buys(app, number, &format!("buyer-{number}@example.com"));
         }
         app.drain();

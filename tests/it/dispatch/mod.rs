@@ -69,7 +69,7 @@ fn destination(app: &TestApp, id: &str) -> Destination {
 /// All pushes, newest first.
 fn all_pushes(app: &TestApp) -> Vec<Push> {
     let all = Wanted::default();
-    app.app.store().read(|conn| pushes::list(conn, "default", &all, None, 10_000)).expect("read")
+    app.app.store().read(|conn| pushes::list(conn, "default", &all, 10_000)).expect("read").0
 }
 
 /// The push of an address at a destination.

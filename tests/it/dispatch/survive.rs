@@ -124,7 +124,7 @@ fn what_is_wanted_while_a_push_is_under_way_is_sent_after_it() {
 fn of_many_workers_one_sends_each_push() {
     on_both(|app| {
         let receiver = Receiver::start();
-        buys(app, 0, "first@example.com");
+        buys(app, 100, "first@example.com");
         app.drain();
         tells(app, &receiver.url("/access"));
         for number in 1..40 {
