@@ -24,6 +24,10 @@ pub struct Standing {
     pub alarms: Vec<String>,
     /// How many levels of members are held open.
     pub held_open: i64,
+    /// How many pushes are not done; each status once.
+    pub pushes: Vec<(&'static str, i64)>,
+    /// How many destinations that are enabled stand each way; each state once.
+    pub destinations: Vec<(&'static str, i64)>,
 }
 
 /// The gauges that are written when somebody asks.
@@ -36,6 +40,8 @@ pub(super) struct Gauges {
     webhooks: IntGaugeVec,
     alarms: IntGaugeVec,
     held_open: IntGauge,
+    pushes: IntGaugeVec,
+    destinations: IntGaugeVec,
     site_held_open: IntGaugeVec,
     site_pending: IntGaugeVec,
     site_oldest_pending: IntGaugeVec,
@@ -84,6 +90,16 @@ impl Gauges {
                 "latchkey_held_open",
                 "Levels of members that are held open until an operator decides, at most 100000 counted of each site.",
             )?,
+            pushes: gauges(
+                "latchkey_pushes",
+                "Pushes that no destination has confirmed yet, at most 100000 counted of each site.",
+                &["status"],
+            )?,
+            destinations: gauges(
+                "latchkey_destinations",
+                "Destinations that are enabled, by how they stand.",
+                &["state"],
+            )?,
             site_held_open: gauges(
                 "latchkey_site_held_open",
                 "Levels of members of a site that are held open, at most 100000 counted; not told where sites are many.",
@@ -125,10 +141,18 @@ impl Gauges {
         self.held_open.set(all(|site| site.held_open).sum());
         let vectors = [&self.webhooks, &self.alarms, &self.site_pending, &self.site_oldest_pending];
         vectors.iter().for_each(|gauges| gauges.reset());
+        let of_destinations = [&self.pushes, &self.destinations];
+        of_destinations.iter().for_each(|gauges| gauges.reset());
         let of_sites = [&self.site_webhooks, &self.site_alarms, &self.site_held_open];
         of_sites.iter().for_each(|gauges| gauges.reset());
         for (status, count) in standings.iter().flat_map(|site| &site.webhooks) {
             self.webhooks.with_label_values(&[*status]).add(*count);
+        }
+        for (status, count) in standings.iter().flat_map(|site| &site.pushes) {
+            self.pushes.with_label_values(&[*status]).add(*count);
+        }
+        for (state, count) in standings.iter().flat_map(|site| &site.destinations) {
+            self.destinations.with_label_values(&[*state]).add(*count);
         }
         for kind in standings.iter().flat_map(|site| &site.alarms) {
             self.alarms.with_label_values(&[kind]).inc();

@@ -25,9 +25,12 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Paused, Self::Broken];
+
     /// The word for it in the API and in the database.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Paused => "paused",
@@ -36,8 +39,7 @@ impl State {
     }
 
     fn from_word(word: &str) -> Result<Self> {
-        let all = [Self::Ok, Self::Paused, Self::Broken];
-        let found = all.into_iter().find(|state| state.as_str() == word);
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == word);
         found.ok_or_else(|| StoreError::Corrupt(format!("the state {word} of a destination")))
     }
 }
@@ -307,10 +309,19 @@ pub fn names_level(conn: &mut Conn, site_id: &str, level: &str) -> Result<bool> 
     Ok(all.iter().any(|one| one.levels.iter().any(|named| named.level == level)))
 }
 
-/// How many destinations that are enabled stand each way, on all sites, by the word for it.
-pub fn standings(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
-    let enabled = standing().filter(destinations::enabled).group_by(destinations::state);
-    Ok(enabled.select((destinations::state, count_star())).load(conn)?)
+/// How many destinations that are enabled stand each way, site by site.
+pub fn standings(conn: &mut Conn) -> Result<Vec<(String, State, i64)>> {
+    let enabled = standing().filter(destinations::enabled);
+    let counted = enabled.group_by((destinations::site_id, destinations::state)).select((
+        destinations::site_id,
+        destinations::state,
+        count_star(),
+    ));
+    let rows: Vec<(String, String, i64)> = counted.load(conn)?;
+    let read = |(site_id, word, count): (String, String, i64)| {
+        Ok((site_id, State::from_word(&word)?, count))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Those of all sites that may be called now and have something due. One look into an index for each.

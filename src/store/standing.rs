@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
-/// How many webhooks of one status, and how many levels that are held open, are counted for one site: nobody works through more by hand, and
+/// How many webhooks of one status, how many levels that are held open, and how many pushes, are counted for one site: nobody works through more by hand, and
 /// a count has to cost the same however many there are.
 const COUNTED_MAX: i64 = 100_000;
 
@@ -51,6 +51,15 @@ pub struct Standing {
     /// Levels of members that are held open.
     #[diesel(sql_type = BigInt)]
     pub held_open: i64,
+    /// Pushes that wait for their first attempt, or are under way.
+    #[diesel(sql_type = BigInt)]
+    pub pushes_pending: i64,
+    /// Pushes that are tried again.
+    #[diesel(sql_type = BigInt)]
+    pub pushes_retrying: i64,
+    /// Pushes that are not tried again by themselves.
+    #[diesel(sql_type = BigInt)]
+    pub pushes_failed: i64,
 }
 
 /// What waits at every site that is not deleted. Each number is read off an index, for each site alone.
@@ -58,6 +67,12 @@ pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
     let with = |status: &str| {
         let of = format!("w.site_id = s.id AND w.status = '{status}'");
         format!("{} AS {status}", counted(&of))
+    };
+    let pushes = |status: &str| {
+        format!(
+            "(SELECT COUNT(*) FROM (SELECT 1 FROM pushes p WHERE p.site_id = s.id AND p.status = '{status}' \
+             LIMIT {COUNTED_MAX}) counted) AS pushes_{status}"
+        )
     };
     let query = format!(
         "SELECT s.id AS site_id, s.enabled AS enabled, {} AS pending, \
@@ -67,7 +82,7 @@ pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
           WHERE w.site_id = s.id AND w.status = 'failed' ORDER BY w.id LIMIT 1) AS failed_since, \
          (SELECT MIN(m.next_change_at) FROM members m \
           WHERE m.site_id = s.id AND m.next_change_at IS NOT NULL) AS next_end_at, \
-         {}, {}, {}, {}, {}, \
+         {}, {}, {}, {}, {}, {}, {}, {}, \
          (SELECT COUNT(*) FROM (SELECT 1 FROM overrides o WHERE o.site_id = s.id \
           AND o.held_open_number IS NOT NULL AND o.ended_at IS NULL LIMIT {COUNTED_MAX}) counted) AS held_open \
          FROM sites s \
@@ -78,6 +93,9 @@ pub fn of_all_sites(conn: &mut Conn) -> Result<Vec<Standing>> {
         with("unreadable"),
         with("rejected"),
         with("failed"),
+        pushes("pending"),
+        pushes("retrying"),
+        pushes("failed"),
     );
     Ok(sql_query(query).load(conn)?)
 }

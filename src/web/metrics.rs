@@ -4,9 +4,11 @@ use super::auth::{Auth, Read};
 use super::problem::Problem;
 use crate::app::App;
 use crate::core::Instant;
+use crate::core::push::Status;
 use crate::metrics::standing::Standing;
 use crate::store::StoreError;
 use crate::store::alarms::open_kinds;
+use crate::store::destinations::{self, State};
 use crate::store::standing::{self, of_all_sites};
 use actix_web::{HttpResponse, web};
 use chrono::TimeDelta;
@@ -20,6 +22,9 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What a look into the database found; `None` where it could not be asked.
 type Found = Option<Arc<[Standing]>>;
+
+/// The kinds of open alarms, and how destinations stand, site by site.
+type Open = (Vec<(String, String)>, Vec<(String, State, i64)>);
 
 /// The latest look into the database, and when it was.
 #[derive(Default)]
@@ -43,7 +48,10 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let found = match &*looked {
         Some((at, found)) if fresh(*at) => found.clone(),
         _ => {
-            let read = |conn: &mut _| Ok::<_, StoreError>((of_all_sites(conn)?, open_kinds(conn)?));
+            let read = |conn: &mut _| {
+                let open = (open_kinds(conn)?, destinations::standings(conn)?);
+                Ok::<_, StoreError>((of_all_sites(conn)?, open))
+            };
             let found = app.blocking(move |app| Ok(app.store().read(read)?)).await.ok();
             let found: Found = found.map(|(sites, open)| {
                 sites.into_iter().map(|site| shown(site, &open, now)).collect()
@@ -59,8 +67,14 @@ pub async fn without_key(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))
 }
 
-fn shown(site: standing::Standing, open: &[(String, String)], now: Instant) -> Standing {
-    let open = open.iter().filter(|(site_id, _)| *site_id == site.site_id);
+fn shown(site: standing::Standing, (alarms, destinations): &Open, now: Instant) -> Standing {
+    let open = alarms.iter().filter(|(site_id, _)| *site_id == site.site_id);
+    let in_state = |state: State| {
+        let of = |(site_id, in_state, _): &&(String, State, i64)| {
+            *site_id == site.site_id && *in_state == state
+        };
+        (state.as_str(), destinations.iter().find(of).map_or(0, |(_, _, count)| *count))
+    };
     Standing {
         alarms: open.map(|(_, kind)| kind.clone()).collect(),
         pending: site.pending,
@@ -74,6 +88,12 @@ fn shown(site: standing::Standing, open: &[(String, String)], now: Instant) -> S
             ("failed", site.failed),
         ],
         held_open: site.held_open,
+        pushes: vec![
+            (Status::Pending.as_str(), site.pushes_pending),
+            (Status::Retrying.as_str(), site.pushes_retrying),
+            (Status::Failed.as_str(), site.pushes_failed),
+        ],
+        destinations: State::ALL.map(in_state).to_vec(),
         site_id: site.site_id,
     }
 }

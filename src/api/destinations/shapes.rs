@@ -20,9 +20,6 @@ pub(super) const CALLS_PER_SECOND_MAX: u32 = 1_000;
 pub(super) const CONCURRENCY_MAX: u32 = 64;
 /// How many levels a destination names at most.
 pub(super) const LEVELS_MAX: usize = 1_000;
-/// The words for how a destination stands.
-const STATES: [&str; 3] = [State::Ok.as_str(), State::Paused.as_str(), State::Broken.as_str()];
-
 /// The names of the kinds.
 pub(super) fn kinds() -> [&'static str; KINDS.len()] {
     KINDS.map(|kind| kind.name)
@@ -63,7 +60,7 @@ pub(in crate::api) struct DestinationView {
     limits: LimitsView,
     /// How it stands: `ok`; `paused` is left alone for a while and tried again by itself; `broken` takes no call
     /// until somebody has done something.
-    #[schemars(extend("enum" = STATES))]
+    #[schemars(extend("enum" = State::ALL.map(State::as_str)))]
     state: &'static str,
     /// Why it is not `ok`, in words; null where it is.
     detail: Option<String>,

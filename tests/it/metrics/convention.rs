@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// More series than this are never told, whatever is sent and however many sites there are.
 const SERIES_MAX: usize = 1_000;
 /// Each label that may be, with what may be in it; a site's slug is the operator's own word.
-const LABELS: [&str; 11] = [
-    "feed", "kind", "le", "method", "reading", "reason", "result", "route", "site", "status",
-    "version",
+const LABELS: [&str; 13] = [
+    "feed", "kind", "le", "method", "outcome", "reading", "reason", "result", "route", "site",
+    "state", "status", "version",
 ];
 
 /// Every family as (kind, help).

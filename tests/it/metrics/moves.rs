@@ -178,6 +178,34 @@ on_both_databases! {
         stands(&scraped_anew(app), late, 0.0);
     }
 
+    fn pushes_that_are_not_done_are_counted_and_destinations_by_how_they_stand(app: &TestApp) {
+        let pushes = |status: &str| format!("latchkey_pushes{{status=\"{status}\"}}");
+        let destinations = |state: &str| format!("latchkey_destinations{{state=\"{state}\"}}");
+        let first = scraped(app);
+        ["pending", "retrying", "failed"].iter().for_each(|status| stands(&first, &pushes(status), 0.0));
+        ["ok", "paused", "broken"].iter().for_each(|state| stands(&first, &destinations(state), 0.0));
+        app.level("gold");
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        let config = json!({ "url": "https://a.example/in", "types": ["access.changed"] });
+        for enabled in [true, true, false] {
+            let asked = json!({ "kind": "webhook", "name": "x", "config": config, "enabled": enabled });
+            assert_eq!(app.post(&format!("{SITE}/destinations"), &asked).status, 201);
+        }
+        app.receives(sale(1).body());
+        app.receives(sale(2).body());
+        app.drain();
+        let now = scraped_anew(app);
+        stands(&now, &pushes("pending"), 6.0);
+        stands(&now, &destinations("ok"), 2.0);
+        sql(app, "UPDATE destinations SET state = 'broken' WHERE enabled");
+        sql(app, "UPDATE pushes SET status = 'failed' WHERE email = 'buyer-1@example.com'");
+        let now = scraped_anew(app);
+        stands(&now, &pushes("pending"), 3.0);
+        stands(&now, &pushes("failed"), 3.0);
+        stands(&now, &destinations("ok"), 0.0);
+        stands(&now, &destinations("broken"), 2.0);
+    }
+
     fn a_request_is_counted_by_its_route_and_never_by_its_path(app: &TestApp) {
         let of = |route: &str, method: &str, status: &str| {
             format!("latchkey_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}")
