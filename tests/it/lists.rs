@@ -1,6 +1,8 @@
 //! No list costs more the longer it is, nor the deeper somebody reads in it: each page is found by a key
 //! of an index, and no more is read than is shown.
 
+mod pushed;
+
 use crate::support::{Database, START, TestApp, instant, unreadable};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
@@ -15,6 +17,7 @@ use latchkey::core::link::{Outline, PurchaseId};
 use latchkey::core::mapping::Mapping;
 use latchkey::core::policy::Policy;
 use latchkey::core::purchase::EventRef;
+use latchkey::core::push::Status::Pending;
 use latchkey::core::stretch::Stretch;
 use latchkey::first_start::new_site;
 use latchkey::store::alarms::{self, Alarm};
@@ -26,7 +29,7 @@ use latchkey::store::purchases::{self, Stored};
 use latchkey::store::rules::{self, Level, Product};
 use latchkey::store::timeline::{self, Place};
 use latchkey::store::webhooks::{self, Filter, Status};
-use latchkey::store::{Result, Store, StoreError, door, dues, sites, watch};
+use latchkey::store::{Result, Store, StoreError, destinations, door, dues, pushes, sites, watch};
 use std::sync::{Arc, Mutex};
 
 /// How many there are of everything.
@@ -40,7 +43,7 @@ const PAGE: i64 = 10;
 const ROWS_READ_MAX: i64 = 5 * PAGE;
 
 /// The tables that are filled.
-const FILLED: [&str; 11] = [
+const FILLED: [&str; 13] = [
     "sites",
     "levels",
     "mappings",
@@ -52,6 +55,8 @@ const FILLED: [&str; 11] = [
     "changes",
     "alarms",
     "purchases",
+    "destinations",
+    "pushes",
 ];
 
 /// An id that grows with its number.
@@ -196,6 +201,7 @@ fn fill(store: &Store) {
             alarms::begin(conn, &alarm(number))?;
         }
         purchases::replace(conn, &id(0), &[], &(0..MANY).map(purchase).collect::<Vec<_>>())?;
+        pushed::fill(conn)?;
         // PostgreSQL learns by and by how much there is; the test does not wait for that. Table by table:
         // without a name it would be those of the whole server, too, where other tests are at work.
         for table in FILLED {
@@ -253,6 +259,12 @@ fn lists() -> Vec<(&'static str, Read)> {
                 "overdue subscriptions",
                 reading(move |c| dues::overdue(c, &id(0), at(MANY), key(), PAGE)),
             ),
+            (
+                "destinations",
+                reading(move |c| destinations::list(c, &id(0), before().as_deref(), PAGE)),
+            ),
+            ("pushes", reading(move |c| pushed::page(c, None, before()))),
+            ("pushes of a status", reading(move |c| pushed::page(c, Some(Pending), before()))),
             (
                 "changes of a member",
                 reading(move |c| changes::of_member(c, &id(0), &id(1), after, PAGE)),
@@ -377,6 +389,7 @@ fn of_a_person() -> Vec<(&'static str, Read)> {
             ("events", reading(move |c| timeline::events(c, &id(0), &email(), place(), PAGE))),
             ("webhooks", reading(move |c| timeline::webhooks(c, &id(0), &email(), place(), PAGE))),
             ("changes", reading(move |c| timeline::changes(c, &id(0), &id(1), place(), PAGE))),
+            ("pushes", reading(move |c| pushes::of_subject(c, &id(0), &id(7)))),
         ]);
     }
     all

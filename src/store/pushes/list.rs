@@ -123,7 +123,10 @@ pub fn by_id(conn: &mut Conn, site_id: &str, id: &str) -> Result<Option<Push>> {
 pub fn of_subject(conn: &mut Conn, site_id: &str, subject: &str) -> Result<Vec<Push>> {
     let found =
         pushes::table.filter(pushes::site_id.eq(site_id)).filter(pushes::subject.eq(subject));
-    Ok(found.order(pushes::destination_id).select(Push::as_select()).load(conn)?)
+    // Sorted here: for the order of the key, SQLite would walk through all of the site.
+    let mut found: Vec<Push> = found.select(Push::as_select()).load(conn)?;
+    found.sort_by(|a, b| a.destination_id.cmp(&b.destination_id));
+    Ok(found)
 }
 
 /// Takes a push up again at once, unless it is under way; with `welcome`, its owner is welcomed again, whatever went
