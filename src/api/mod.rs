@@ -120,6 +120,16 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/sites/{site}/subscriptions/overdue", "GET, HEAD")
                 .get(subscriptions::overdue),
         )
+        .configure(of_destinations)
+        .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
+        .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
+        .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));
+    config.service(scope);
+}
+
+/// Where access is carried to, and how far it has come.
+fn of_destinations(config: &mut ServiceConfig) {
+    config
         .service(
             resource("/sites/{site}/destinations", "GET, HEAD, POST")
                 .get(destinations::list)
@@ -138,9 +148,5 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(resource("/sites/{site}/pushes", "GET, HEAD").get(pushes::list))
         .service(resource("/sites/{site}/pushes/{id}", "GET, HEAD").get(pushes::get))
-        .service(resource("/sites/{site}/pushes/{id}/retry", "POST").post(pushes::retry))
-        .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
-        .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
-        .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));
-    config.service(scope);
+        .service(resource("/sites/{site}/pushes/{id}/retry", "POST").post(pushes::retry));
 }

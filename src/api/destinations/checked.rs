@@ -82,10 +82,8 @@ pub(super) fn made(
         created_at: bench.at,
     };
     limit(&mut destination, limits);
-    let mut whole = Map::new();
     refuse_earlier_secret(&config)?;
-    merge(&mut whole, config);
-    let secret = put_config(app, &mut destination, kind, whole)?;
+    let secret = put_config(app, &mut destination, kind, config)?;
     Ok((destination, secret))
 }
 
@@ -236,10 +234,8 @@ fn put_config(
     kind: &Kind,
     mut config: Config,
 ) -> Result<Option<String>, Problem> {
-    let secret = match kind.is_signed && !config.contains_key(SECRET) {
-        true => Some(sealed::new_secret()?),
-        false => None,
-    };
+    let lacks_one = kind.is_signed && config.get(SECRET).is_none_or(Value::is_null);
+    let secret = lacks_one.then(sealed::new_secret).transpose()?;
     if let Some(secret) = &secret {
         config.insert(SECRET.to_owned(), secret.clone().into());
     }
@@ -251,6 +247,8 @@ fn put_config(
     let remote = opened
         .map_err(|wrong| Problem::invalid_at(format!("/config{}", wrong.pointer), wrong.detail))?;
     destination.types = types_of(&remote);
+    // What is null is not there: an answer shows it no more than what was never written.
+    config.retain(|_, value| !value.is_null());
     sealed::put(app.sealer(), destination, config)?;
     Ok(secret)
 }

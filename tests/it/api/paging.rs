@@ -24,6 +24,9 @@ fn lists() -> Vec<(String, &'static str, bool)> {
         (format!("{SITE}/webhooks?q=558001"), "transaction_id", true),
         (format!("{SITE}/webhooks?q=558001&status=applied"), "transaction_id", true),
         (format!("{SITE}/changes"), "email", false),
+        (format!("{SITE}/destinations"), "name", true),
+        (format!("{SITE}/pushes"), "email", true),
+        (format!("{SITE}/pushes?status=pending"), "email", true),
     ]
 }
 
@@ -50,12 +53,19 @@ pub fn walk(app: &TestApp, path: &str, limit: usize) -> Vec<Value> {
 /// Five of everything, a day apart but for two of the same instant.
 fn five_of_everything(app: &TestApp) {
     gold(app);
+    let destination = |name: String, what: &str| {
+        let config = json!({ "url": "https://a.example/in", "types": [what] });
+        let asked = json!({ "kind": "webhook", "name": name, "config": config });
+        assert_eq!(app.post(&format!("{SITE}/destinations"), &asked).status, 201);
+    };
+    destination("first".to_owned(), "access.changed");
     for number in 1_u64..=5 {
         if number != 4 {
             app.at(instant(&format!("2026-01-0{number}T12:00:00.5Z")));
         }
         app.post("/api/v1/sites", &json!({ "id": format!("s{}", 9 - number) }));
         app.level(&format!("l{}", 9 - number));
+        destination(format!("d{}", 9 - number), "alarm.raised");
         app.map(&json!({ "product_id": 70, "level": format!("l{}", 9 - number) }));
         applied(app, &sale(1000 + number, &format!("m{number}@x.example")));
         applied(
@@ -88,6 +98,7 @@ on_both_databases! {
                 "product_id" => ("81", "85"),
                 "email" => ("m1@", "m5@"),
                 "note" => ("1", "5"),
+                "name" => ("d8", "d4"),
                 _ => ("1001", "1005"),
             };
             assert!(place(early) < place(late), "{path}: {keys:?}");
