@@ -17,6 +17,7 @@ mod plans;
 mod products;
 mod pushes;
 mod recomputes;
+mod runs;
 mod sites;
 pub mod stream;
 mod subscriptions;
@@ -121,6 +122,13 @@ pub fn routes(config: &mut ServiceConfig) {
                 .get(subscriptions::overdue),
         )
         .configure(of_destinations)
+        .service(resource("/sites/{site}/destinations/{id}/resync", "POST").post(runs::resync))
+        .service(resource("/sites/{site}/runs", "GET, HEAD").get(runs::list))
+        .service(resource("/sites/{site}/runs/{id}", "GET, HEAD").get(runs::get))
+        .service(
+            resource("/sites/{site}/drift", "GET, HEAD, POST").get(runs::drift).post(runs::observe),
+        )
+        .service(resource("/sites/{site}/drift/repair", "POST").post(runs::repair))
         .service(resource("/keys", "GET, HEAD, POST").get(keys::list).post(keys::create))
         .service(resource("/keys/{id}", "GET, HEAD, DELETE").get(keys::get).delete(keys::revoke))
         .service(resource("/openapi.json", "GET, HEAD").get(openapi::get));

@@ -91,10 +91,11 @@ impl Worker {
             if under_way.is_empty() && runs.is_idle() {
                 continue;
             }
+            let any_run = !runs.is_idle();
             let done = self.runtime.block_on(async {
                 tokio::select! {
                     Some(done) = under_way.join_next() => Some(done),
-                    () = runs.next_end() => None,
+                    () = runs.next_end(), if any_run => None,
                     else => None,
                 }
             });

@@ -1,5 +1,4 @@
-//! Pushes: one row for each member and destination, with what is remembered of the member there; and messages about
-//! something else.
+//! Pushes: one row for each member and destination, with what is remembered there; and messages about something else.
 //!
 //! A row is written in the transaction of the change that it carries, and stays. [`want`] says that something is to be
 //! carried, whatever has been carried before; [`claim`] hands it to one process for a while; [`keep`] writes down what

@@ -260,17 +260,17 @@ pub fn open(conn: &mut Conn, site_id: &str, destination_id: &str) -> Result<Opti
     open.select(Row::as_select()).first(conn).optional()?.map(Run::try_from).transpose()
 }
 
-/// Those of a destination, newest first, before an id.
+/// Those of some destinations, newest first, before an id.
 pub fn list(
     conn: &mut Conn,
     site_id: &str,
-    destination_id: &str,
+    destination_ids: &[&str],
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Run>> {
     let mut query = runs::table
         .filter(runs::site_id.eq(site_id))
-        .filter(runs::destination_id.eq(destination_id))
+        .filter(runs::destination_id.eq_any(destination_ids))
         .select(Row::as_select())
         .order(runs::id.desc())
         .limit(limit)

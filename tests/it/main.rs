@@ -31,6 +31,7 @@ mod orders;
 mod plans_agree;
 mod plans_survive;
 mod replicas;
+mod runs;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod store;

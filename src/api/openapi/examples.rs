@@ -16,6 +16,7 @@ pub fn of_parameter(name: &str) -> Option<Value> {
     Some(match name {
         "email" => json!("dana@example.com"),
         "level" => json!("gold"),
+        "destination" => json!(ID),
         "confirm" => json!("default"),
         "at" => json!(BEGAN),
         "ends_before" => json!(ENDS),
@@ -64,6 +65,7 @@ fn sent(schema: &str) -> Option<Value> {
         "CreateGrant" => json!({ "level": "gold", "until": ENDS, "note": "Won it in the raffle." }),
         "CreateBlock" => json!({ "level": null, "until": null, "note": "Shared the password." }),
         "AccessQuestion" => json!({ "email": "dana@example.com", "level": "gold" }),
+        "Resync" => json!({ "adopt": false }),
         "CreateKey" => {
             json!({ "name": "The theme of the site", "scopes": ["read"], "site": "default", "expires_at": ENDS })
         }
@@ -160,6 +162,10 @@ fn of_records(schema: &str) -> Option<Value> {
         "HeldOpen" => json!({
             "id": ID, "email": "dana@example.com", "level": "gold", "held_open_at": BEGAN, "cause": cause(),
         }),
+        "Run" => run(),
+        "Runs" => json!({ "items": [run()] }),
+        "Drift" => drift(),
+        "DriftReport" => json!({ "runs": [run()], "items": [drift()], "next_cursor": null }),
         "Key" => key(),
         "MadeKey" => with(key(), "key", json!("lk_4f1c0e7b9a5d2836")),
         "Document" => json!({ "openapi": "3.1.0", "paths": {} }),
@@ -291,6 +297,18 @@ fn alarm() -> Value {
             "status": "done", "attempts": 1, "next_attempt_at": null, "posted_at": BEGAN, "last_error": null,
         },
     })
+}
+
+fn run() -> Value {
+    json!({
+        "id": ID, "destination": ID, "kind": "repair", "adopt": false, "state": "finished", "done": 12, "total": 12,
+        "missing": 1, "surplus": 0, "unseen": 0, "failed": 0, "detail": null, "created_at": BEGAN,
+        "finished_at": "2026-01-05T09:00:07Z",
+    })
+}
+
+fn drift() -> Value {
+    json!({ "destination": ID, "email": "dana@example.com", "remote": "gold", "what": "missing", "detail": null })
 }
 
 fn recompute() -> Value {

@@ -5,7 +5,7 @@ use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
     access, alarms, changes, destinations, held_open, hooks, keys, levels, mappings, members,
-    openapi, overrides, plans, products, pushes, recomputes, sites, subscriptions, timeline,
+    openapi, overrides, plans, products, pushes, recomputes, runs, sites, subscriptions, timeline,
     webhooks,
 };
 use actix_web::Handler;
@@ -69,6 +69,11 @@ pub fn nouns() -> Vec<Noun> {
             "pushes",
             "How far each member has been carried to each destination: nothing is called done that was not confirmed.",
             pushes(),
+        ),
+        noun(
+            "runs",
+            "Going over every member of a destination: pushing everybody, and comparing what is there with what is wanted.",
+            all_runs(),
         ),
         noun("keys", "Who may use this API.", keys()),
         noun("document", "This document.", document()),
@@ -264,6 +269,39 @@ fn held_opens() -> Vec<Operation> {
             .says(later)
             .answers::<mappings::RecomputeOnly>("All of it was discarded.")
             .or_later::<mappings::RecomputeOnly>(),
+    ]
+}
+
+fn all_runs() -> Vec<Operation> {
+    vec![
+        post("/sites/{site}/destinations/{id}/resync", runs::resync, "resyncDestination", "Push everybody")
+            .says(
+                "Everybody who holds a level that the destination is told of, and everybody of whom something is \
+                remembered there. With `adopt`, as after a restore from a backup, what is wanted and already there is \
+                Latchkey's from then on.",
+            )
+            .accepted::<runs::RunView>("It has begun. Follow it at `Location` until its state is `finished`.")
+            .conflict("A run of this destination is open: follow that one to its end."),
+        get("/sites/{site}/runs", runs::list, "listRuns", "List the runs of a destination")
+            .says("The latest ten are kept.")
+            .page::<runs::RunView>("The runs, newest first."),
+        get("/sites/{site}/runs/{id}", runs::get, "getRun", "Look how far a run is")
+            .thing::<runs::RunView>("The run."),
+        get("/sites/{site}/drift", runs::drift, "listDrift", "What differs at the destinations")
+            .says(
+                "Of the latest run that has looked at each destination. It looks by itself at night, and repairs what \
+                it finds. Whoever has a push under way is not counted.",
+            )
+            .answers::<runs::ReportView>("The latest look at each destination, and a page of what was found."),
+        post("/sites/{site}/drift", runs::observe, "observeDrift", "Look what differs now")
+            .says("At every enabled destination; where a run is open already, that one is answered.")
+            .accepted::<runs::RunsView>("It has begun."),
+        post("/sites/{site}/drift/repair", runs::repair, "repairDrift", "Repair what differs now")
+            .says(
+                "At every enabled destination: what differs is pushed, and what has failed is taken up again. A signed \
+                webhook cannot be looked at: there, only what has failed is told again.",
+            )
+            .accepted::<runs::RunsView>("It has begun."),
     ]
 }
 

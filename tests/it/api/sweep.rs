@@ -45,9 +45,11 @@ pub fn every_route() -> Vec<(&'static str, String)> {
     table().into_iter().flat_map(each).collect()
 }
 
-/// Those that take a body: what is done to a webhook, a plan, or what is held open, and a test, has nothing to be told.
+/// Those that take a body: what is done to a webhook, a plan, what is held open, or what differs at destinations, and a
+/// test, has nothing to be told.
 fn with_body() -> Vec<(&'static str, String)> {
-    let acts = ["/replay", "/discard", "/restore", "/apply", "/release", "/test"];
+    let acts =
+        ["/replay", "/discard", "/restore", "/apply", "/release", "/test", "/drift", "/repair"];
     let takes = |(method, path): &(&str, String)| {
         ["POST", "PATCH"].contains(method) && !acts.iter().any(|act| path.ends_with(act))
     };
