@@ -22,7 +22,6 @@ pub fn of_parameter(name: &str) -> Option<Value> {
         "ends_before" => json!(ENDS),
         "after" => json!(0),
         "q" => json!("dana"),
-        "destination" => json!(ID),
         _ => return None,
     })
 }

@@ -22,6 +22,7 @@ fn destination(number: i64) -> Destination {
         concurrency: None,
         state: State::Ok,
         detail: None,
+        down_since: None,
         failures: 0,
         paused_until: None,
         secret_before_until: None,

@@ -62,6 +62,7 @@ fn destination(app: &TestApp, kind: &str, config: &Value, levels: &[(&str, &str)
         concurrency: Some(2),
         state: State::Ok,
         detail: None,
+        down_since: None,
         failures: 0,
         paused_until: None,
         secret_before_until: None,
@@ -217,13 +218,11 @@ fn counts(run: &Value) -> Value {
 
 /// The push of an address to a destination.
 fn push(app: &TestApp, destination: &str, email: &str) -> Push {
-    let wanted = pushes::Wanted {
-        email: Some(email),
-        destination_id: Some(destination),
-        ..Default::default()
-    };
-    let found = app.app.store().read_one(|conn| pushes::list(conn, "default", &wanted, None, 2));
-    let found = found.expect("read");
+    let wanted =
+        pushes::Wanted { destination_id: Some(destination.to_owned()), ..Default::default() };
+    let found = app.app.store().read_one(|conn| pushes::list(conn, "default", &wanted, 10_000));
+    let mut found = found.expect("read").0;
+    found.retain(|push| push.email.as_deref() == Some(email));
     assert_eq!(found.len(), 1, "{email}: {found:?}");
     found[0].clone()
 }
