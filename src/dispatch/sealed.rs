@@ -24,13 +24,12 @@ pub fn put(sealer: &Sealer, destination: &mut Destination, config: Config) -> Re
     let Some(kind) = kind(&destination.kind) else { return Err(unknown(&destination.kind)) };
     let (shown, secrets) = part(kind, config);
     destination.config = Value::Object(shown).to_string();
-    destination.secrets = match secrets.is_empty() {
-        true => None,
-        false => {
-            let text = Value::Object(secrets).to_string();
-            Some(sealer.seal(&purpose(destination), text.as_bytes()).map_err(corrupt)?)
-        }
-    };
+    destination.secrets = None;
+    if !secrets.is_empty() {
+        let text = Value::Object(secrets).to_string();
+        let sealed = sealer.seal(&purpose(destination), text.as_bytes()).map_err(corrupt)?;
+        destination.secrets = Some(sealed);
+    }
     Ok(())
 }
 

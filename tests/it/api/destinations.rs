@@ -8,7 +8,7 @@ use super::{SITE, applied, each, gold, honours_etags, items, made, problem, with
 use crate::alarms::receiver::{Heard, Receiver, status};
 use crate::support::TestApp;
 use latchkey::dispatch::worker::Worker;
-use latchkey::store::{StoreError, sites};
+use latchkey::store::sites;
 use serde_json::{Value, json};
 
 /// What a test that calls somebody on this machine sets.
@@ -319,8 +319,7 @@ fn destinations_are_no_rules_and_end_no_plan() {
     on_both(|app| {
         gold(app);
         let version = || {
-            let site =
-                app.app.store().read(|conn| Ok::<_, StoreError>(sites::get(conn, "default")?));
+            let site = app.app.store().read(|conn| sites::get(conn, "default"));
             site.expect("read").expect("a site").rules_version
         };
         let before = version();
