@@ -86,12 +86,11 @@ pub fn number(conn: &mut Conn, destination: &Destination) -> Result<i64> {
         .filter(pushes::destination_id.eq(destination_id))
         .filter(pushes::what.eq(ACCESS))
         .filter(pushes::remote_id.is_not_null().or(pushes::owned.ne(NOTHING)));
-    let others: i64 = match all {
-        true => remembered.filter(not(exists(holds))).count().get_result(conn)?,
-        false => {
-            let holds = holds.filter(access::level.eq_any(named));
-            remembered.filter(not(exists(holds))).count().get_result(conn)?
-        }
+    let others: i64 = if all {
+        remembered.filter(not(exists(holds))).count().get_result(conn)?
+    } else {
+        let holds = holds.filter(access::level.eq_any(named));
+        remembered.filter(not(exists(holds))).count().get_result(conn)?
     };
     Ok(holders + others)
 }
