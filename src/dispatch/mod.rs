@@ -64,13 +64,16 @@ pub(crate) struct Opened {
     concurrency: usize,
 }
 
+/// The site of a destination, and its id.
+type Key = (String, String);
+
 /// What carries access to the destinations. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatch {
     flow: Arc<Flow>,
     egress: Egress,
     /// What has been opened, by site and destination: all pushes of one share its pace.
-    opened: Arc<Mutex<HashMap<(String, String), Arc<Opened>>>>,
+    opened: Arc<Mutex<HashMap<Key, Arc<Opened>>>>,
 }
 
 impl Dispatch {

@@ -157,10 +157,10 @@ pub(super) fn stands(
     match became {
         Became::Waits(_) | Became::Lost | Became::Store(_) => Ok(()),
         // Whoever says no to one member has answered.
-        Became::Confirmed | Became::Failed(Failure::Refused(_)) => match is_well {
-            true => Ok(()),
-            false => edit(conn, as_claimed, Destination::is_up),
-        },
+        Became::Confirmed | Became::Failed(Failure::Refused(_)) if is_well => Ok(()),
+        Became::Confirmed | Became::Failed(Failure::Refused(_)) => {
+            edit(conn, as_claimed, Destination::is_up)
+        }
         Became::Failed(Failure::Stopped(why)) => {
             edit(conn, as_claimed, |d| d.is_down(why, None, now))
         }

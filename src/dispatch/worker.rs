@@ -150,10 +150,8 @@ impl Worker {
     /// How many more pushes may be under way at a destination. One that was failing is tried with one.
     fn free_at(&self, destination: &Destination) -> Result<usize> {
         let busy = self.busy.get(&destination.id).map_or(0, |busy| busy.load(Ordering::Relaxed));
-        let most = match circuit::is_open(destination.failures) {
-            true => 1,
-            false => self.dispatch.open(destination)?.concurrency,
-        };
+        let is_tried = circuit::is_open(destination.failures);
+        let most = if is_tried { 1 } else { self.dispatch.open(destination)?.concurrency };
         Ok(most.saturating_sub(busy))
     }
 

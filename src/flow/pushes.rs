@@ -71,7 +71,7 @@ pub(super) fn readdressed(conn: &mut Conn, bench: &Bench, moves: &[Readdressed])
     }
     let site_id = &bench.site.id;
     let told = moves.iter().map(|m| json!({ "site": site_id, "from": m.from, "to": m.to }));
-    tell(conn, bench, EMAIL_CHANGED, told.collect())?;
+    tell(conn, bench, EMAIL_CHANGED, &told.collect::<Vec<_>>())?;
     let emails: Vec<String> = moves.iter().flat_map(|m| [m.from.clone(), m.to.clone()]).collect();
     let known = members::with_emails(conn, site_id, &emails)?;
     let ids: BTreeMap<String, String> = known.into_iter().map(|m| (m.email, m.id)).collect();
@@ -103,11 +103,11 @@ pub(super) fn discovered(
     let told = products.into_iter().map(
         |(product_id, name)| json!({ "site": site_id, "product_id": product_id, "name": name }),
     );
-    tell(conn, bench, PRODUCT_DISCOVERED, told.collect())
+    tell(conn, bench, PRODUCT_DISCOVERED, &told.collect::<Vec<_>>())
 }
 
 /// Tells every destination that wants it of something.
-fn tell(conn: &mut Conn, bench: &Bench, what: &str, told: Vec<Value>) -> Result<()> {
+fn tell(conn: &mut Conn, bench: &Bench, what: &str, told: &[Value]) -> Result<()> {
     if bench.site.destinations == 0 || told.is_empty() {
         return Ok(());
     }
@@ -116,7 +116,7 @@ fn tell(conn: &mut Conn, bench: &Bench, what: &str, told: Vec<Value>) -> Result<
     let timestamp = at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut rows = Vec::new();
     for destination in all.iter().filter(|destination| destination.wants(what)) {
-        for data in &told {
+        for data in told {
             let message = json!({ "type": what, "timestamp": timestamp, "data": data });
             rows.push(Push::of_message(destination, ids::new(), what, message.to_string(), at));
         }
