@@ -5,18 +5,20 @@
 //! that process is about to do, and [`note`] what became of it.
 
 mod list;
+mod memory;
 mod of_runs;
 
 pub use list::{
     Wanted, by_id, failed, list, make_due, naming, number_of, of_subject, open_of_run, retry,
     waiting_since,
 };
+pub use memory::{Memory, Progress};
 pub use of_runs::{failed_of_run, of_subjects, take_up_failed};
 
 use super::conn::{Conn, on_backend};
 use super::destinations::Destination;
 use super::schema::pushes;
-use super::{IN_MAX, Result, StoreError, from_json, stored, to_json};
+use super::{IN_MAX, Result, from_json, stored};
 use crate::core::Instant;
 use crate::core::push::Status;
 use chrono::NaiveDateTime;
@@ -24,6 +26,7 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 use diesel::upsert::excluded;
+use memory::MemoryRow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -149,82 +152,6 @@ impl Push {
     /// What is Latchkey's there, or was told last.
     pub fn owned<T: DeserializeOwned>(&self) -> Result<T> {
         from_json("what is Latchkey's at a destination", &self.owned)
-    }
-}
-
-/// How far something that must not be done twice has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It has been begun, and whether it came about is not known.
-    Begun,
-    /// It is done.
-    Done,
-}
-
-impl Progress {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Begun => "begun",
-            Self::Done => "done",
-        }
-    }
-
-    /// Reads what a row says.
-    pub fn of(word: Option<&str>) -> Result<Option<Self>> {
-        match word {
-            None => Ok(None),
-            Some("begun") => Ok(Some(Self::Begun)),
-            Some("done") => Ok(Some(Self::Done)),
-            Some(word) => Err(StoreError::Corrupt(format!("the progress {word} of a push"))),
-        }
-    }
-}
-
-/// What is remembered of a member at a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Memory<T> {
-    /// What the destination calls the member; `None` while that is not known.
-    pub remote_id: Option<String>,
-    /// What is Latchkey's there, or was told last.
-    pub owned: T,
-    /// How far Latchkey has made the account; `None` where it has not.
-    pub account: Option<Progress>,
-    /// How far its owner has been welcomed; `None` where they have not.
-    pub welcome: Option<Progress>,
-}
-
-impl<T: DeserializeOwned> Memory<T> {
-    /// What a row remembers.
-    pub fn of(push: &Push) -> Result<Self> {
-        Ok(Self {
-            remote_id: push.remote_id.clone(),
-            owned: push.owned()?,
-            account: Progress::of(push.account.as_deref())?,
-            welcome: Progress::of(push.welcome.as_deref())?,
-        })
-    }
-}
-
-/// The columns that hold a memory.
-#[derive(AsChangeset)]
-#[diesel(table_name = pushes, treat_none_as_null = true)]
-struct MemoryRow {
-    remote_id: Option<String>,
-    owned: String,
-    account: Option<&'static str>,
-    welcome: Option<&'static str>,
-}
-
-impl<T: Serialize> TryFrom<&Memory<T>> for MemoryRow {
-    type Error = StoreError;
-
-    fn try_from(memory: &Memory<T>) -> Result<Self> {
-        Ok(Self {
-            remote_id: memory.remote_id.clone(),
-            owned: to_json("what is Latchkey's at a destination", &memory.owned)?,
-            account: memory.account.map(Progress::as_str),
-            welcome: memory.welcome.map(Progress::as_str),
-        })
     }
 }
 

@@ -171,12 +171,12 @@ fn random_histories(database: impl Fn() -> Database, seeds: std::ops::Range<u64>
 
 #[test]
 fn in_the_end_everybody_holds_what_is_wanted_on_sqlite() {
-    random_histories(Database::sqlite, 0..12);
+    random_histories(Database::sqlite, 0..8);
 }
 
 #[test]
 fn in_the_end_everybody_holds_what_is_wanted_on_postgres() {
     if Database::postgres().is_some() {
-        random_histories(|| Database::postgres().expect("there"), 100..104);
+        random_histories(|| Database::postgres().expect("there"), 100..102);
     }
 }

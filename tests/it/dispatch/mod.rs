@@ -2,10 +2,12 @@
 
 mod apart;
 mod histories;
+mod killed;
 mod moves;
 mod stands;
 mod survive;
 mod told;
+mod wordpress;
 
 use crate::support::{Database, Ipn, TestApp};
 use chrono::TimeDelta;
