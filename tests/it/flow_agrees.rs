@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many stories each database is told.
-const STORIES: u64 = 40;
+const STORIES: u64 = 28;
 
 on_both_databases! {
     fn random_stories_through_http(app: &TestApp) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// How many stories each database is told.
-const STORIES: u64 = 24;
+const STORIES: u64 = 16;
 
 on_both_databases! {
     fn without_what_is_held_open_a_site_says_what_one_without_a_breaker_records(app: &TestApp) {
