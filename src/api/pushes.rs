@@ -10,7 +10,7 @@ use crate::store::pushes::{self, Progress, Push, Wanted};
 use crate::store::{Result as Stored, destinations, members};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
-use crate::web::extract::{Json, Nothing, Page, Query};
+use crate::web::extract::{Nothing, Optional, Page, Query};
 use crate::web::problem::Problem;
 use crate::web::shapes::Text;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -177,7 +177,7 @@ fn existing(conn: &mut Conn, site_id: &str, id: &str) -> Result<Push, Problem> {
 }
 
 /// How a push is to be taken up again.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RetryPush")]
 pub struct Retry {
@@ -191,7 +191,7 @@ pub async fn retry(
     app: web::Data<App>,
     _: Auth<Support>,
     path: web::Path<(String, String)>,
-    body: Json<Retry>,
+    body: Optional<Retry>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
     let Retry { welcome } = body.0;

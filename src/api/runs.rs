@@ -10,7 +10,7 @@ use crate::store::runs::{self, Found, Kind, Run, Stage};
 use crate::store::{Result as Stored, pushes};
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{Json, Nothing, Page, Query, cursor};
+use crate::web::extract::{Nothing, Optional, Page, Query, cursor};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How a resync is to be.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Resync")]
 pub struct Resync {
@@ -119,7 +119,7 @@ pub async fn resync(
     app: web::Data<App>,
     _: Auth<Manage>,
     path: web::Path<(String, String)>,
-    body: Json<Resync>,
+    body: Optional<Resync>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
     let location = format!("/api/v1/sites/{site}/runs");

@@ -67,16 +67,40 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = web::Payload::from_request(request, payload);
-        let request = request.clone();
+        let body = body(request, payload);
+        Box::pin(async move { parse(&body.await?).map(Json) })
+    }
+}
+
+/// As [`Json`], where nothing has to be said: no body at all is the default.
+pub struct Optional<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for Optional<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = body(request, payload);
         Box::pin(async move {
-            // Whatever takes a body takes no query.
-            let query = request.query_string();
-            let Nothing {} = serde_urlencoded::from_str(query).map_err(unreadable_query)?;
-            let payload = payload.await.map_err(|_| Problem::internal())?;
-            let body = read_body(&request, payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await?;
-            parse(&body).map(Json)
+            let body = body.await?;
+            if body.is_empty() { Ok(Self(T::default())) } else { parse(&body).map(Self) }
         })
+    }
+}
+
+/// The body of a request of the API.
+fn body(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Vec<u8>, Problem>> + use<> {
+    let payload = web::Payload::from_request(request, payload);
+    let request = request.clone();
+    async move {
+        // Whatever takes a body takes no query.
+        let query = request.query_string();
+        let Nothing {} = serde_urlencoded::from_str(query).map_err(unreadable_query)?;
+        let payload = payload.await.map_err(|_| Problem::internal())?;
+        read_body(&request, payload, API_BODY_BYTES_MAX, BODY_SECONDS_MAX).await
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The most calls in a second that a destination may be given.
-pub(super) const CALLS_PER_SECOND_MAX: u32 = 1_000;
+pub(super) const CALLS_PER_SECOND_MAX: u32 = 10_000;
 /// The most pushes under way at once that a destination may be given.
 pub(super) const CONCURRENCY_MAX: u32 = 64;
 /// How many levels a destination names at most.

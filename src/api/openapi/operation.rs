@@ -31,6 +31,8 @@ pub struct Operation {
     pub query: Option<Shape>,
     /// The type that its body is read into.
     pub body: Option<Shape>,
+    /// Whether it may be left out.
+    pub body_may_be_absent: bool,
     id: &'static str,
     summary: &'static str,
     more: Option<&'static str>,
@@ -72,6 +74,7 @@ pub fn operation<F: Handler<A>, A: Parts>(
         scope: None,
         query: None,
         body: None,
+        body_may_be_absent: false,
         id,
         summary,
         more: None,
@@ -187,8 +190,7 @@ impl Operation {
         if let Some(body) = self.body {
             let schema = schemas.of_sent(body);
             let content = json!({ "example": example(&schema), "schema": schema });
-            shown["requestBody"] =
-                json!({ "required": true, "content": { "application/json": content } });
+            shown["requestBody"] = json!({ "required": !self.body_may_be_absent, "content": { "application/json": content } });
         }
         shown
     }

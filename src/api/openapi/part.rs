@@ -3,7 +3,7 @@
 use super::operation::Operation;
 use crate::app::App;
 use crate::web::auth::{Auth, Needs};
-use crate::web::extract::{Json, Query};
+use crate::web::extract::{Json, Optional, Query};
 use actix_web::{HttpRequest, web};
 use schemars::{JsonSchema, SchemaGenerator};
 
@@ -32,6 +32,13 @@ impl<T: JsonSchema> Part for Query<T> {
 impl<T: JsonSchema> Part for Json<T> {
     fn tell(operation: &mut Operation) {
         operation.body = Some(SchemaGenerator::subschema_for::<T>);
+    }
+}
+
+impl<T: JsonSchema> Part for Optional<T> {
+    fn tell(operation: &mut Operation) {
+        Json::<T>::tell(operation);
+        operation.body_may_be_absent = true;
     }
 }
 

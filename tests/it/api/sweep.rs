@@ -84,6 +84,11 @@ fn documented(reply: &Reply, what: &str) {
     problem(reply, reply.status, kind);
 }
 
+/// Whether no body at all is as good as an empty one.
+fn may_say_nothing(path: &str) -> bool {
+    ["/resync", "/retry"].iter().any(|act| path.ends_with(act))
+}
+
 fn prepared(app: &TestApp) {
     gold(app);
     applied(app, &sale(1001, "dana@x.example"));
@@ -108,7 +113,9 @@ on_both_databases! {
             b"{\"id\":\"\\ud800\"}", b"{\"id\":1e999999}", deep.as_bytes(),
         ];
         for (method, path) in with_body() {
-            problem(&app.request(method, &path, |request| request.bearer_auth(ADMIN_KEY)), 400, "malformed");
+            if !may_say_nothing(&path) {
+                problem(&app.request(method, &path, |request| request.bearer_auth(ADMIN_KEY)), 400, "malformed");
+            }
             for body in bodies {
                 println!("{method} {path} {}", String::from_utf8_lossy(&body[..body.len().min(20)]));
                 problem(&send(app, method, &path, body), 400, "malformed");

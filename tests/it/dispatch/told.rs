@@ -2,6 +2,7 @@
 
 use super::{buys, carry, carry_after, gives_back, on_both, push_of, tells};
 use crate::alarms::receiver::{Answer, Receiver, status};
+use crate::support::ADMIN_KEY;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -113,7 +114,8 @@ fn it_is_tried_ten_times_by_the_schedule_under_one_id_then_kept_as_failed_and_ta
             assert_eq!(later.headers["webhook-id"], first.headers["webhook-id"]);
             assert_eq!(later.body, first.body);
         }
-        let taken_up = app.post(&format!("{}/pushes/{}/retry", super::SITE, push.id), &json!({}));
+        let path = format!("{}/pushes/{}/retry", super::SITE, push.id);
+        let taken_up = app.request("POST", &path, |request| request.bearer_auth(ADMIN_KEY));
         assert_eq!(taken_up.status, 200, "{taken_up:?}");
         carry(app);
         assert_eq!(push_of(app, &id, "ada@example.com").status, "done");

@@ -2,7 +2,7 @@
 
 use super::{SITE, carry, carry_after, gives_back, makes, on_both, push_of};
 use crate::support::wordpress::Wordpress;
-use crate::support::{Ipn, TestApp};
+use crate::support::{ADMIN_KEY, Ipn, TestApp};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -55,7 +55,8 @@ fn a_buyer_gets_an_account_a_role_and_one_mail_and_loses_the_role_with_the_refun
         regained.sort();
         assert_eq!(regained, ["contributor", role.as_str()]);
         // Everybody is pushed again: nobody is made or welcomed twice.
-        let resync = app.post(&format!("{SITE}/destinations/{id}/resync"), &json!({}));
+        let path = format!("{SITE}/destinations/{id}/resync");
+        let resync = app.request("POST", &path, |request| request.bearer_auth(ADMIN_KEY));
         assert_eq!(resync.status, 202, "{resync:?}");
         carry_after(app, TimeDelta::seconds(1));
         assert_eq!((wordpress.count(&buyer), wordpress.mails_to(&buyer).len()), (1, 1));
