@@ -1,5 +1,6 @@
 //! Access is carried to the destinations: what is wanted there is there in the end, whatever goes wrong.
 
+mod alarms;
 mod apart;
 mod histories;
 mod killed;

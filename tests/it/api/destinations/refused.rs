@@ -64,7 +64,7 @@ fn wrong() -> Vec<(Value, Vec<&'static str>)> {
         (levels(json!(null)), vec!["/levels"]),
         (levels(json!(many)), vec!["/levels"]),
         (with("limits", json!({ "calls_per_second": 0 })), vec!["/limits/calls_per_second"]),
-        (with("limits", json!({ "calls_per_second": 1_001 })), vec!["/limits/calls_per_second"]),
+        (with("limits", json!({ "calls_per_second": 10_001 })), vec!["/limits/calls_per_second"]),
         (with("limits", json!({ "concurrency": 65 })), vec!["/limits/concurrency"]),
         (with("limits", json!({ "concurrency": -1 })), vec!["/limits/concurrency"]),
         (with("limits", json!([1, 2])), vec!["/limits"]),
