@@ -1,6 +1,7 @@
 //! The composition root: puts the rooms together, starts what runs, stops it in order.
 
 mod http;
+pub mod in_process;
 
 pub use http::resource;
 
@@ -25,6 +26,7 @@ use crate::web::auth::{Remembered, remembered};
 use crate::web::health::Probe;
 use crate::web::metrics::Looked;
 use crate::web::problem::Problem;
+use crate::web::throttle::Throttle;
 use actix_web::dev::Server;
 use actix_web::web;
 use http::{listen, serve, serve_metrics};
@@ -48,6 +50,7 @@ struct Parts {
     base_url: String,
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
+    sign_ins: Throttle,
     probe: Probe,
     looked: Looked,
     inline_members_max: i64,
@@ -103,6 +106,11 @@ impl App {
         &self.0.base_url
     }
 
+    /// Whether the URLs that are shown are of this machine alone: Kartra cannot reach them.
+    pub fn is_loopback(&self) -> bool {
+        ["//127.", "//localhost", "//[::1]"].iter().any(|it| self.base_url().contains(it))
+    }
+
     /// The hash of the admin key in the settings; `None` where none is set.
     pub fn admin_key_hash(&self) -> Option<&[u8; 32]> {
         self.0.admin_key_hash.as_ref()
@@ -111,6 +119,11 @@ impl App {
     /// The keys that were looked up lately.
     pub fn remembered_keys(&self) -> &Remembered {
         &self.0.remembered_keys
+    }
+
+    /// How often somebody may try to sign in.
+    pub fn sign_ins(&self) -> &Throttle {
+        &self.0.sign_ins
     }
 
     /// What the latest readiness probe found.
@@ -269,6 +282,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: remembered(),
+        sign_ins: Throttle::default(),
         probe: Probe::default(),
         looked: Looked::default(),
         inline_members_max: i64::from(settings.flow.inline_members_max),

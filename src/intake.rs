@@ -9,12 +9,13 @@
 
 use crate::app::App;
 use crate::clock::Clock;
-use crate::core::event::Observation;
-use crate::core::kartra::{mask_secret, read};
+use crate::core::event::{Kind, Observation};
+use crate::core::kartra::{Feed, mask_secret, read};
 use crate::flow::process::{Judgement, expected_mac, ipn_purpose, judge};
 use crate::flow::{Flow, Moved};
 use crate::metrics::Refusal;
 use crate::secrets;
+use crate::store::daily_counts::{self, Count, Counts};
 use crate::store::webhooks::{NewWebhook, Status};
 use crate::store::{StoreError, observations, sites, webhooks};
 use crate::web::extract::read_body;
@@ -96,6 +97,48 @@ impl Intake {
         Ok((intake, committer))
     }
 
+    /// Stores what an operator sends as a test, on the way of every webhook but set aside from the first: nothing
+    /// applies it, and nobody takes it for a word of Kartra's. Answers its id, and how it reads.
+    pub async fn store_test(
+        &self,
+        app: &App,
+        site_id: &str,
+        body: &[u8],
+    ) -> Result<(String, Judgement), Problem> {
+        let door = Door { site_id: site_id.to_owned(), ends_at: None, expected: None };
+        let (row, judgement) = row(app, &door, body);
+        let row = NewWebhook {
+            feed: Feed::Test.as_str(),
+            status: Status::Discarded.as_str(),
+            reason: Some("a test purchase, which is never applied".to_owned()),
+            next_attempt_at: None,
+            vouched: None,
+            said: None,
+            ..row
+        };
+        let webhook_id = row.id.clone();
+        self.store(app, row).await?;
+        Ok((webhook_id, judgement))
+    }
+
+    /// Puts a webhook into the queue, and answers once it is committed.
+    async fn store(&self, app: &App, row: NewWebhook) -> Result<(), Problem> {
+        let (done, committed) = oneshot::channel();
+        let full = |_| {
+            app.metrics().refused(Refusal::QueueFull);
+            Problem::unavailable(
+                "More webhooks are in flight than the bound. Send it again in a moment.",
+            )
+        };
+        self.queue.try_send(Waiting { row, done }).map_err(full)?;
+        if committed.await == Ok(true) {
+            return Ok(());
+        }
+        app.metrics().refused(Refusal::NotStored);
+        let detail = "The webhook could not be stored. Send it again in a moment.";
+        Err(Problem::unavailable(detail))
+    }
+
     /// Forgets what is known of the sites, after one has changed.
     pub fn forget_doors(&self) {
         self.doors.forget();
@@ -151,9 +194,12 @@ fn commit_parts(flow: &Flow, rows: &[NewWebhook], until: Instant) -> Vec<bool> {
 fn commit_once(flow: &Flow, rows: &[NewWebhook]) -> Result<(), Option<StoreError>> {
     // What cannot be read is work for nobody.
     let moved = Moved { work: rows.iter().any(|row| row.next_attempt_at.is_some()), feed: false };
+    let counter = daily_counts::of_process(flow.process());
     let write = || {
         flow.store().write(|conn| {
             webhooks::insert(conn, rows)?;
+            // Last, as another process may count by the same counter.
+            daily_counts::add(conn, counter, &counted(rows))?;
             flow.tell(conn, moved)
         })
     };
@@ -161,6 +207,18 @@ fn commit_once(flow: &Flow, rows: &[NewWebhook]) -> Result<(), Option<StoreError
     catch_unwind(AssertUnwindSafe(write)).map_err(|_| None)?.map_err(Some)?;
     flow.metrics().committed(rows.len(), began.elapsed());
     Ok(())
+}
+
+/// How many webhooks of Kartra's came to each site on each day.
+fn counted(rows: &[NewWebhook]) -> Counts {
+    let mut counts = Counts::new();
+    for row in rows.iter().filter(|row| row.feed != Feed::Test.as_str()) {
+        let day = (row.site_id.clone(), row.received_at.date());
+        let money = row.kind.is_some_and(|kind| kind != Kind::Other.as_str());
+        let one = Count { webhooks: 1, money_webhooks: i64::from(money), ..Count::default() };
+        *counts.entry(day).or_default() += one;
+    }
+    counts
 }
 
 /// `POST /hooks/kartra/{token}`: stored and committed, whatever it says; applied afterwards.
@@ -181,18 +239,7 @@ pub async fn receive(
     let body = body.map_err(refuse)?;
     let (row, judgement) = row(&app, &door, &body);
     let (webhook_id, feed) = (row.id.clone(), row.feed);
-    let (done, committed) = oneshot::channel();
-    let full = |_| {
-        app.metrics().refused(Refusal::QueueFull);
-        Problem::unavailable(
-            "More webhooks are in flight than the bound. Send it again in a moment.",
-        )
-    };
-    intake.queue.try_send(Waiting { row, done }).map_err(full)?;
-    if committed.await != Ok(true) {
-        let detail = "The webhook could not be stored. Send it again in a moment.";
-        return Err(refuse(Problem::unavailable(detail)));
-    }
+    intake.store(&app, row).await?;
     app.metrics().received(feed, judgement.word());
     let answer = json!({ "webhook_id": webhook_id, "reading": judgement.reading() });
     Ok(HttpResponse::Ok().json(answer))

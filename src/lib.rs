@@ -24,7 +24,8 @@
 //! 5. [`alarms`] looks, off that way, for what an operator has to know, and posts it through [`egress`], the
 //!    one client for every call that goes out.
 //! 6. [`dispatch`] carries what was recorded to the membership sites, which [`destinations`] calls, one file a kind.
-//! 7. [`api`] is the REST surface, on what [`web`] offers every surface.
+//! 7. [`api`] is the REST surface, on what [`web`] offers every surface; [`console`] is pages for people, which speak
+//!    to nothing but that API.
 //!
 //! Around them: [`app`] puts the rooms together, [`first_start`] makes what is missing on an empty
 //! disk, [`cli`] holds the commands, [`simulate`] invents members and works out with [`core`] alone
@@ -50,6 +51,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod core;
 pub mod destinations;
 pub mod dispatch;

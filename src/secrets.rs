@@ -14,6 +14,7 @@ pub const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 /// Random bytes behind a webhook URL: 192 bits.
 const HOOK_TOKEN_BYTES: usize = 24;
+const CONSOLE_TOKEN_BYTES: usize = 32;
 /// Random bytes behind an API key: 256 bits.
 const API_KEY_BYTES: usize = 32;
 /// Random bytes behind a password that nobody keeps: 256 bits.
@@ -94,6 +95,11 @@ pub fn new_sealing_key() -> Result<String, SecretError> {
 /// A new token for a webhook URL.
 pub fn new_hook_token() -> Result<String, SecretError> {
     Ok(URL_SAFE_NO_PAD.encode(random::<HOOK_TOKEN_BYTES>()?))
+}
+
+/// A new token of the console: of a session, a form, or a link that signs in once.
+pub fn new_console_token() -> Result<String, SecretError> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<CONSOLE_TOKEN_BYTES>()?))
 }
 
 /// A new API key.

@@ -2,9 +2,12 @@
 
 mod acts;
 mod checked;
+mod remotes;
 mod shapes;
 
-pub use acts::{rotate, test};
+pub use acts::{rotate, test, test_unsaved};
+pub(super) use remotes::RemotesView;
+pub use remotes::{remotes, remotes_of_unsaved};
 pub use shapes::{Create, Edit};
 pub(super) use shapes::{DestinationView, Rotated, Tested, Written};
 

@@ -87,7 +87,7 @@ pub async fn get(
 }
 
 /// What a new level shall be.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "CreateLevel")]
 pub struct Create {
@@ -96,6 +96,7 @@ pub struct Create {
     id: String,
     /// What people call it; its id where nothing is said.
     #[schemars(with = "Option<Name>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
 }
 

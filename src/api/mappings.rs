@@ -13,30 +13,88 @@ use crate::core::policy::Policy;
 use crate::flow::edits::Edits;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::rules;
+use crate::store::{Result as Stored, rules};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{Json, Listing, Nothing, Object, Query};
+use crate::web::extract::{Json, Nothing, Object, Page, Query};
 use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// What stands before the product's number in the address of its edit page (Member Kitchens' guide).
 const EDIT_PAGE: &str = "/products/edit/";
+/// Mappings whose products are looked up at once.
+const LOOKED_UP_AT_ONCE: usize = 500;
+
+/// Which mappings are asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Only mappings of this product.
+    product_id: Option<String>,
+    /// Only mappings of products that a money event has named, or only those that none has named yet.
+    seen: Option<bool>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
 
 /// `GET /sites/{site}/mappings`
 pub async fn list(
     app: web::Data<App>,
     _: Auth<Read>,
     site: web::Path<String>,
-    query: Query<Listing>,
+    query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
-    let page = query.0.page(1)?;
+    let List { product_id, seen, limit, cursor } = query.0;
+    let page = Page::of(limit, cursor.as_deref(), 1)?;
     let (asked, before) = (page.asked(), page.after_one().map(str::to_owned));
     let found = app.blocking(move |app| {
-        app.look(&site, |conn, _| Ok(rules::list_mappings(conn, &site, before.as_deref(), asked)?))
+        app.look(&site, |conn, bench| {
+            if product_id.is_none() && seen.is_none() {
+                return Ok(rules::list_mappings(conn, &site, before.as_deref(), asked)?);
+            }
+            let of_product =
+                |mapping: &Mapping| product_id.as_ref().is_none_or(|id| *id == mapping.product_id);
+            Ok(matching(conn, bench, of_product, seen, before.as_deref(), asked)?)
+        })
     });
     let views: Vec<MappingView> = found.await?.into_iter().map(MappingView::from).collect();
     Ok(answer::page(&page, views, |mapping| vec![mapping.id.clone()]))
+}
+
+/// A page of the mappings that fit, newest first, before an id. The rules are in memory; only whether products were
+/// seen is looked up, many at once.
+fn matching(
+    conn: &mut Conn,
+    bench: &Bench,
+    fits: impl Fn(&Mapping) -> bool,
+    seen: Option<bool>,
+    before: Option<&str>,
+    limit: i64,
+) -> Stored<Vec<Mapping>> {
+    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let earlier = |mapping: &&Mapping| before.is_none_or(|id| mapping.id.as_str() < id);
+    let newest_first = bench.book.mappings.iter().rev();
+    let all: Vec<&Mapping> = newest_first.filter(earlier).filter(|m| fits(m)).collect();
+    let Some(seen) = seen else {
+        return Ok(all.into_iter().take(enough).cloned().collect());
+    };
+    let mut found = Vec::new();
+    for batch in all.chunks(LOOKED_UP_AT_ONCE) {
+        let ids: BTreeSet<String> = batch.iter().map(|m| m.product_id.clone()).collect();
+        let ids: Vec<String> = ids.into_iter().collect();
+        let products = rules::products(conn, &bench.site.id, &ids)?;
+        let known: BTreeSet<&str> = products.iter().map(|p| p.product_id.as_str()).collect();
+        let fitting = batch.iter().filter(|m| known.contains(m.product_id.as_str()) == seen);
+        found.extend(fitting.map(|mapping| Mapping::clone(mapping)));
+        if found.len() >= enough {
+            break;
+        }
+    }
+    found.truncate(enough);
+    Ok(found)
 }
 
 /// `GET /sites/{site}/mappings/{id}`

@@ -167,7 +167,7 @@ pub async fn get(
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
-            let at = query.0.at.map_or(bench.at, |at| at.0);
+            let at = query.0.or(bench.at);
             let answer = answer_of(conn, bench, &named.email, at)?;
             Ok((named, answer))
         })
@@ -187,6 +187,13 @@ pub struct At {
     at: Option<Moment>,
 }
 
+impl At {
+    /// The instant, or another where none is given.
+    pub(super) fn or(&self, now: Instant) -> Instant {
+        self.at.as_ref().map_or(now, |at| at.0)
+    }
+}
+
 /// `GET /sites/{site}/members/{member}/access`
 pub async fn access(
     app: web::Data<App>,
@@ -198,7 +205,7 @@ pub async fn access(
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
-            let at = query.0.at.map_or(bench.at, |at| at.0);
+            let at = query.0.or(bench.at);
             let answer = answer_of(conn, bench, &named.email, at)?;
             let (id, version) = named.member.map_or((None, 0), |m| (Some(m.id), m.version));
             Ok(AccessView::of(id, named.email, version, &answer))

@@ -10,6 +10,7 @@ use crate::flow::settle::{Bench, Touched};
 use crate::flow::{Dossier, by_override};
 use crate::store::conn::Conn;
 use crate::store::{Result as Stored, members, overrides, rules};
+use crate::web::address::segment;
 use crate::web::answer::{self, Resource};
 use crate::web::auth::{Auth, Read, Support};
 use crate::web::extract::{self, Json, Listing, Moment, Nothing, Query};
@@ -106,7 +107,7 @@ async fn make(
     until: Option<Moment>,
     note: Option<String>,
 ) -> Result<HttpResponse, Problem> {
-    let location = format!("/api/v1/sites/{site}/members/{}/{list}", percent_encoded(&name));
+    let location = format!("/api/v1/sites/{site}/members/{}/{list}", segment(&name));
     let until = until.map(|until| until.0);
     let made = app.blocking(move |app| {
         app.change(&site, |conn, bench| {
@@ -145,10 +146,6 @@ async fn make(
         note: made.note,
     };
     Ok(answer::created(&location, &view))
-}
-
-fn percent_encoded(name: &str) -> String {
-    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 fn faults(

@@ -48,9 +48,10 @@ pub async fn create(
     let site = site.into_inner();
     let location = format!("/api/v1/sites/{site}/plans");
     let made = app.blocking(move |app| {
+        let written = serde_json::to_value(&body.0.changes).map_err(|_| Problem::internal())?;
         let plan = app.change(&site, |conn, bench| {
             let edits = changes::edits(conn, bench, body.0.changes)?;
-            Ok(flow::open(conn, bench, &edits)?)
+            Ok(flow::open(conn, bench, &edits, &written)?)
         })?;
         app.flow().wake();
         Ok(PlanView::from(plan))

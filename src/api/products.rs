@@ -1,9 +1,11 @@
 //! Products: they appear by themselves; operators map or ignore them.
 
+use super::mappings::MappingView;
 use super::recomputes::{is_finished, work};
 use super::views::RecomputeView;
 use crate::app::App;
 use crate::core::Instant;
+use crate::core::mapping::Mapping;
 use crate::flow::edits::rules_moved;
 use crate::flow::recompute::{Scope, ask};
 use crate::flow::settle::{Bench, Cause, RuleBook};
@@ -13,7 +15,7 @@ use crate::store::rules::{self, Product};
 use crate::store::{Result as Stored, purchases};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, Nothing, Page, Query};
+use crate::web::extract::{self, Json, Nothing, PAGE_ITEMS_MAX, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
@@ -39,6 +41,8 @@ pub(super) struct ProductView {
     purchases: i64,
     /// Its price points, as far as purchases name them.
     price_points: Vec<PricePoint>,
+    /// The mappings that name it, oldest first.
+    mappings: Vec<MappingView>,
     /// When a money event first named it.
     first_seen_at: Instant,
     /// When a money event last named it.
@@ -73,19 +77,35 @@ enum Status {
     Ignored,
 }
 
-impl Status {
-    fn of(product: &Product, book: &RuleBook) -> Self {
-        let mapped = book.mappings.iter().any(|mapping| mapping.product_id == product.product_id);
-        match () {
-            () if product.ignored => Self::Ignored,
-            () if mapped => Self::Mapped,
-            () => Self::Unmapped,
+/// The mappings of a site, by the product that they name.
+struct Mapped<'a>(HashMap<&'a str, Vec<&'a Mapping>>);
+
+impl<'a> Mapped<'a> {
+    fn by(book: &'a RuleBook) -> Self {
+        let mut found: HashMap<&str, Vec<&Mapping>> = HashMap::new();
+        for mapping in &book.mappings {
+            found.entry(&mapping.product_id).or_default().push(mapping);
         }
+        Self(found)
+    }
+
+    fn status(&self, product: &Product) -> Status {
+        match () {
+            () if product.ignored => Status::Ignored,
+            () if self.0.contains_key(product.product_id.as_str()) => Status::Mapped,
+            () => Status::Unmapped,
+        }
+    }
+
+    fn of(&self, product_id: &str) -> Vec<MappingView> {
+        let found = self.0.get(product_id).into_iter().flatten();
+        found.map(|mapping| MappingView::from(Mapping::clone(mapping))).collect()
     }
 }
 
 fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<ProductView>> {
     let site_id = &bench.site.id;
+    let mapped = Mapped::by(&bench.book);
     let ids: Vec<String> = products.iter().map(|product| product.product_id.clone()).collect();
     let counts: HashMap<String, i64> =
         purchases::count_by_product(conn, site_id, &ids)?.into_iter().collect();
@@ -102,7 +122,8 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
     let view = |product: Product| {
         let (held, oldest_held_at) = held.get(&product.product_id).copied().unwrap_or_default();
         ProductView {
-            status: Status::of(&product, &bench.book),
+            status: mapped.status(&product),
+            mappings: mapped.of(&product.product_id),
             held,
             oldest_held_at,
             purchases: counts.get(&product.product_id).copied().unwrap_or_default(),
@@ -123,11 +144,14 @@ fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<(Product, Produc
     Ok((product, view.ok_or_else(|| Problem::not_found("product"))?))
 }
 
+/// Which products are asked for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// Only products with this status.
     status: Option<Status>,
+    /// Only products whose id or name has this part.
+    q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -139,13 +163,20 @@ pub async fn list(
     site: web::Path<String>,
     query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(query.0.limit, query.0.cursor.as_deref(), 2)?;
+    let List { status, q, limit, cursor } = query.0;
+    let page = Page::of(limit, cursor.as_deref(), 2)?;
     let asked = page.asked();
     let before = page.after_instant()?;
-    let status = query.0.status;
+    let part = q.unwrap_or_default().trim().to_lowercase();
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
-            let products = matching(conn, bench, status, before, asked)?;
+            let mapped = Mapped::by(&bench.book);
+            let fits = |product: &Product| {
+                status.is_none_or(|status| status == mapped.status(product))
+                    && (part.is_empty() || names(product, &part))
+            };
+            let is_any = status.is_none() && part.is_empty();
+            let products = matching(conn, bench, is_any, fits, before, asked)?;
             Ok(views(conn, bench, products)?)
         })
     });
@@ -154,23 +185,31 @@ pub async fn list(
     }))
 }
 
-/// A page of products with a status: what a status is, rules say, so they are looked through.
+/// Whether the id or the name of a product has a part, which is written in lower case.
+fn names(product: &Product, part: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(part);
+    has(&product.product_id) || product.name.as_deref().is_some_and(has)
+}
+
+/// A page of the products that fit: what a status is, rules say, so they are looked through, many at once unless
+/// any fits.
 fn matching(
     conn: &mut Conn,
     bench: &Bench,
-    status: Option<Status>,
+    is_any: bool,
+    fits: impl Fn(&Product) -> bool,
     mut before: Option<(chrono::NaiveDateTime, String)>,
     limit: i64,
 ) -> Stored<Vec<Product>> {
     let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let at_once = if is_any { limit } else { limit.max(PAGE_ITEMS_MAX) };
     let mut found = Vec::new();
     loop {
-        let batch = rules::list_products(conn, &bench.site.id, before, limit)?;
-        let last = batch.last().map(|product| (product.first_seen_at, product.product_id.clone()));
-        let fits = |product: &Product| status.is_none_or(|s| s == Status::of(product, &bench.book));
-        found.extend(batch.into_iter().filter(fits));
-        before = last;
-        if before.is_none() || found.len() >= enough {
+        let batch = rules::list_products(conn, &bench.site.id, before, at_once)?;
+        let is_last = i64::try_from(batch.len()).is_ok_and(|read| read < at_once);
+        before = batch.last().map(|product| (product.first_seen_at, product.product_id.clone()));
+        found.extend(batch.into_iter().filter(&fits));
+        if is_last || found.len() >= enough {
             found.truncate(enough);
             return Ok(found);
         }

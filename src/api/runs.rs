@@ -315,14 +315,24 @@ pub(super) struct RunsView {
     items: Vec<RunView>,
 }
 
+/// Which destinations a run is over.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DriftRun")]
+pub struct Over {
+    /// The id of the only destination; null for all that are enabled.
+    #[serde(default)]
+    destination: Option<String>,
+}
+
 /// `POST /sites/{site}/drift`
 pub async fn observe(
     app: web::Data<App>,
     _: Auth<Manage>,
     site: web::Path<String>,
-    _: Query<Nothing>,
+    body: Optional<Over>,
 ) -> Result<HttpResponse, Problem> {
-    every(&app, site.into_inner(), Kind::Observe).await
+    every(&app, site.into_inner(), Kind::Observe, body.0).await
 }
 
 /// `POST /sites/{site}/drift/repair`
@@ -330,17 +340,26 @@ pub async fn repair(
     app: web::Data<App>,
     _: Auth<Manage>,
     site: web::Path<String>,
-    _: Query<Nothing>,
+    body: Optional<Over>,
 ) -> Result<HttpResponse, Problem> {
-    every(&app, site.into_inner(), Kind::Repair).await
+    every(&app, site.into_inner(), Kind::Repair, body.0).await
 }
 
-async fn every(app: &App, site: String, kind: Kind) -> Result<HttpResponse, Problem> {
+async fn every(
+    app: &App,
+    site: String,
+    kind: Kind,
+    Over { destination: only }: Over,
+) -> Result<HttpResponse, Problem> {
     let location = format!("/api/v1/sites/{site}/drift");
     let begun = app.blocking(move |app| {
         app.change(&site, |conn, bench| {
+            let all = match &only {
+                None => destinations::of_site(conn, &site)?,
+                Some(id) => vec![the_only(conn, &site, id)?],
+            };
             let mut items = Vec::new();
-            for destination in destinations::of_site(conn, &site)?.iter().filter(|d| d.enabled) {
+            for destination in all.iter().filter(|d| d.enabled) {
                 let asked = ask(conn, destination, kind, false, bench.at)?;
                 let (Asked::Begun(run) | Asked::Open(run)) = asked;
                 items.push(RunView::of(conn, destination, run, bench.at)?);
@@ -350,4 +369,17 @@ async fn every(app: &App, site: String, kind: Kind) -> Result<HttpResponse, Prob
     });
     let runs = begun.await?;
     Ok(HttpResponse::Accepted().insert_header(("Location", location)).json(&runs))
+}
+
+/// The destination that a body names, which has to be there and enabled.
+fn the_only(conn: &mut Conn, site_id: &str, id: &str) -> Result<Destination, Problem> {
+    let Some(destination) = destinations::get(conn, site_id, id)? else {
+        return Err(Problem::invalid_at("/destination", "There is no such destination."));
+    };
+    if !destination.enabled {
+        let detail =
+            "The destination is disabled: nothing is sent to it. Enable it, then ask again.";
+        return Err(Problem::conflict(detail));
+    }
+    Ok(destination)
 }

@@ -11,16 +11,18 @@ use crate::core::event::{Kind, LeadKey};
 use crate::core::member::{Override, OverrideKind};
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::timeline::{self, Occurred, Place};
+use crate::store::timeline::{self, Occurred, Order, Place, Rest};
+use crate::store::webhooks::Webhook;
 use crate::store::{Result as Stored, members, overrides, pushes, search};
 use crate::web::answer;
 use crate::web::auth::{Auth, Read};
-use crate::web::extract::{Listing, Page, Query, instant_key};
+use crate::web::extract::{Page, Query, instant_key};
 use crate::web::problem::Problem;
 use actix_web::{HttpResponse, web};
 use chrono::NaiveDateTime;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// The kinds of things, in the order in which they lie where their instants are the same: a webhook is
@@ -103,16 +105,28 @@ struct StepView {
     note: Option<String>,
 }
 
-/// `GET /sites/{site}/members/{member}/timeline`, oldest first.
+/// Which timeline is asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Where to begin: with what happened first, unless something else is said.
+    order: Option<Order>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /sites/{site}/members/{member}/timeline`, oldest first unless the newest is asked for.
 pub async fn list(
     app: web::Data<App>,
     _: Auth<Read>,
     path: web::Path<(String, String)>,
-    query: Query<Listing>,
+    query: Query<List>,
 ) -> Result<HttpResponse, Problem> {
     let (site, name) = path.into_inner();
-    let page = query.0.page(2)?;
-    let asked = Asked { after: After::of(&page)?, rows: page.asked() };
+    let List { order, limit, cursor } = query.0;
+    let page = Page::of(limit, cursor.as_deref(), 2)?;
+    let order = order.unwrap_or_default();
+    let asked = Asked { order, after: After::of(&page)?, rows: page.asked() };
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
@@ -143,34 +157,61 @@ impl After {
     }
 
     /// Where things of a kind go on.
-    fn place(&self, kind: usize) -> Place<'_> {
-        let id = match kind.cmp(&self.kind) {
-            std::cmp::Ordering::Less => None,
-            std::cmp::Ordering::Equal => Some(self.id.as_str()),
-            std::cmp::Ordering::Greater => Some(""),
+    fn place(&self, order: Order, kind: usize) -> Place<'_> {
+        let rest = match order.of(kind.cmp(&self.kind)) {
+            Ordering::Less => Rest::Nothing,
+            Ordering::Equal => Rest::Behind(&self.id),
+            Ordering::Greater => Rest::All,
         };
-        Place { at: self.at, id }
+        Place { at: self.at, rest }
+    }
+}
+
+impl Order {
+    /// How two things come, of which this is how they happened.
+    fn of(self, happened: Ordering) -> Ordering {
+        match self {
+            Self::OldestFirst => happened,
+            Self::NewestFirst => happened.reverse(),
+        }
     }
 }
 
 /// Which part of a timeline is asked for.
 struct Asked {
+    order: Order,
     after: Option<After>,
     rows: i64,
 }
 
 impl Asked {
-    fn place(&self, kind: usize) -> Option<Place<'_>> {
-        self.after.as_ref().map(|after| after.place(kind))
+    /// The order, and where things of a kind go on in it.
+    fn place(&self, kind: usize) -> (Order, Option<Place<'_>>) {
+        (self.order, self.after.as_ref().map(|after| after.place(self.order, kind)))
     }
 
     /// Whether something lies behind the last item that is known.
     fn wants(&self, item: &ItemView) -> bool {
         let (kind, id) = &item.place;
-        self.place(*kind).is_none_or(|place| {
-            let at = item.at.naive_utc();
-            at > place.at || (at == place.at && place.id.is_some_and(|after| id.as_str() > after))
+        let (order, place) = self.place(*kind);
+        place.is_none_or(|place| {
+            let behind = match order.of(item.at.naive_utc().cmp(&place.at)) {
+                Ordering::Equal => match place.rest {
+                    Rest::Nothing => Ordering::Less,
+                    Rest::All => Ordering::Greater,
+                    Rest::Behind(last) => order.of(id.as_str().cmp(last)),
+                },
+                other => other,
+            };
+            behind == Ordering::Greater
         })
+    }
+
+    /// Of a list that was made whole, what is wanted, in order.
+    fn wanted(&self, mut items: Vec<ItemView>) -> Vec<ItemView> {
+        items.retain(|item| self.wants(item));
+        items.sort_by(|a, b| self.order.of(a.place.1.cmp(&b.place.1)));
+        items
     }
 
     fn read(&self, conn: &mut Conn, bench: &Bench, named: &Named) -> Stored<Vec<ItemView>> {
@@ -190,7 +231,8 @@ impl Asked {
         }
         // The sort is stable: what lies at one instant stays in the order of its own list, which the
         // database has made and goes on with.
-        items.sort_by_key(|item| (item.at, item.place.0));
+        let happened = |item: &ItemView| (item.at, item.place.0);
+        items.sort_by(|a, b| self.order.of(happened(a).cmp(&happened(b))));
         Ok(items)
     }
 
@@ -199,16 +241,15 @@ impl Asked {
         let place = self.place(WEBHOOK);
         let mut found = timeline::webhooks(conn, site_id, email, place, self.rows)?;
         let others = search::unobserved_of(conn, site_id, email)?;
-        found.extend(others.into_iter().filter(|webhook| webhook.event_id.is_none()));
-        let view = |webhook: crate::store::webhooks::Webhook| {
+        // A test names an address, and tells nothing of whose it is.
+        let is_theirs = |other: &Webhook| other.event_id.is_none() && !other.is_test();
+        found.extend(others.into_iter().filter(is_theirs));
+        let view = |webhook: Webhook| {
             let (at, id) = (webhook.received_at.and_utc(), webhook.id.clone());
             let view = WebhookView::from(webhook);
             ItemView { webhook: Some(view), ..ItemView::bare(at, WEBHOOK, &id) }
         };
-        let mut items: Vec<ItemView> = found.into_iter().map(view).collect();
-        items.retain(|item| self.wants(item));
-        items.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(items)
+        Ok(self.wanted(found.into_iter().map(view).collect()))
     }
 
     fn overrides(&self, conn: &mut Conn, bench: &Bench, email: &str) -> Stored<Vec<ItemView>> {
@@ -218,10 +259,7 @@ impl Asked {
         let keys: Vec<LeadKey> = leads.iter().cloned().collect();
         let mut all = overrides::concerning(conn, site_id, &emails, &keys)?;
         all.retain(|o| o.belongs_to(email, &leads));
-        let mut items: Vec<ItemView> = all.iter().flat_map(|o| steps(o, bench.at)).collect();
-        items.retain(|item| self.wants(item));
-        items.sort_by(|a, b| a.place.cmp(&b.place));
-        Ok(items)
+        Ok(self.wanted(all.iter().flat_map(|o| steps(o, bench.at)).collect()))
     }
 
     /// The pushes of a member: one for each destination of the site, at most.
@@ -232,10 +270,7 @@ impl Asked {
             Ok(ItemView { push: Some(view), ..ItemView::bare(at, PUSH, &id) })
         };
         let found = pushes::of_subject(conn, site_id, member_id)?;
-        let mut items = found.into_iter().map(item).collect::<Stored<Vec<_>>>()?;
-        items.retain(|item| self.wants(item));
-        items.sort_by(|a, b| a.place.cmp(&b.place));
-        Ok(items)
+        Ok(self.wanted(found.into_iter().map(item).collect::<Stored<Vec<_>>>()?))
     }
 }
 

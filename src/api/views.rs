@@ -141,7 +141,8 @@ impl AccessView {
 }
 
 impl ConsideredView {
-    fn of(considered: &Considered) -> Self {
+    /// A grant as it is shown.
+    pub fn of(considered: &Considered) -> Self {
         Self {
             level: considered.level.clone(),
             held: considered.held,

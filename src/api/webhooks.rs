@@ -28,7 +28,7 @@ pub(super) struct WebhookView {
     id: String,
     /// When it was received.
     received_at: Instant,
-    /// Which of Kartra's two feeds it came by.
+    /// Which of Kartra's two feeds it came by, or that it is a test of an operator's.
     #[schemars(with = "Feed")]
     feed: String,
     /// What became of it.
@@ -189,6 +189,10 @@ async fn again(
             let Some(webhook) = webhooks::get(conn, &site, &id)? else {
                 return Err(Problem::not_found("webhook"));
             };
+            if webhook.is_test() {
+                let detail = "It is a test purchase, which never counts. Send another one, or buy something.";
+                return Err(Problem::conflict(detail));
+            }
             if !may(&webhook.status) {
                 return Err(Problem::conflict(else_say));
             }

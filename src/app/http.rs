@@ -1,11 +1,12 @@
 //! What listens: the routes of both addresses, and what every request goes through.
 
+use super::in_process::InProcess;
 use super::{App, or_cores};
 use crate::settings::Settings;
 use crate::web::auth::authenticate;
 use crate::web::problem::Problem;
 use crate::web::{health, metrics};
-use crate::{api, intake};
+use crate::{api, console, intake};
 use actix_web::dev::{HttpServiceFactory, Server, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
@@ -54,8 +55,10 @@ pub(super) fn serve(
     let metrics_here = settings.metrics.bind.is_none();
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
+        let of_pages = data.clone();
         actix_web::App::new()
             .app_data(data.clone())
+            .data_factory(move || InProcess::start(of_pages.clone()))
             .wrap_fn(|mut request, service| {
                 // What a GET answers, a HEAD answers without its body, which is left out on the wire.
                 if request.method() == Method::HEAD {
@@ -76,7 +79,6 @@ pub(super) fn serve(
                     Ok(answer)
                 }
             })
-            .service(resource("/", "GET, HEAD").get(welcome))
             .service(resource("/livez", "GET, HEAD").get(health::livez))
             .service(resource("/readyz", "GET, HEAD").get(health::readyz))
             .service(
@@ -85,6 +87,7 @@ pub(super) fn serve(
                     .post(intake::receive),
             )
             .configure(api::routes)
+            .configure(console::routes)
             .configure(|config| {
                 if metrics_here {
                     config.service(metrics_route());
@@ -153,11 +156,6 @@ pub fn resource(path: &str, allow: &'static str) -> Resource {
 /// `/metrics` on the main address, for a key with the scope `read`.
 fn metrics_route() -> impl HttpServiceFactory {
     resource("/metrics", "GET, HEAD").get(metrics::with_key).wrap(from_fn(authenticate))
-}
-
-/// Somebody opened the address in a browser.
-async fn welcome() -> &'static str {
-    "Latchkey runs. Its API is under /api/v1; the README shows the first minute.\n"
 }
 
 async fn no_such_page() -> Result<HttpResponse, Problem> {

@@ -4,6 +4,8 @@ use crate::app::{self, App, Options, Running};
 use crate::first_start::{DEFAULT_SITE, webhook_url};
 use crate::settings::Settings;
 use crate::store::{StoreError, sites};
+use crate::web::auth::Key;
+use crate::web::session;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -52,7 +54,7 @@ fn greet(running: &Running) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Latchkey runs at {base}/ (API under {base}/api/v1)")?;
     writeln!(out, "{where_to_paste}")?;
-    if is_loopback(base) {
+    if app.is_loopback() {
         writeln!(
             out,
             "  This address is loopback: Kartra cannot reach it. Put a reverse proxy before it and set server.public_url."
@@ -66,6 +68,13 @@ fn greet(running: &Running) -> anyhow::Result<()> {
         if out.is_terminal() {
             writeln!(out, "  {}", made.admin_key)?;
         }
+        let link = session::make_link(app, Key::typed(&made.admin_key));
+        let link = link.map_err(|problem| anyhow::anyhow!(problem.detail))?;
+        writeln!(out, "Console: {base}/sign-in?link={link}")?;
+        writeln!(
+            out,
+            "  This address signs you in once, within the hour. Later, sign in with the admin key."
+        )?;
     }
     out.flush()?;
     Ok(())
@@ -87,8 +96,4 @@ fn where_to_paste(app: &App) -> anyhow::Result<String> {
             if default.is_some() { String::new() } else { format!(" of the site {site}") };
         Ok(format!("Webhook URL{of_site} to paste into Kartra: {url}"))
     })?)
-}
-
-fn is_loopback(base: &str) -> bool {
-    ["//127.", "//localhost", "//[::1]"].iter().any(|loopback| base.contains(loopback))
 }

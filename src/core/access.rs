@@ -148,6 +148,17 @@ pub fn answer(known: Known<'_>, at: Instant) -> Answer {
     Answer { at, blocked, levels, considered, blocks, next_change_at }
 }
 
+/// When each level was held, is, and by all that is known will be, blocks taken into account.
+#[must_use]
+pub fn history(known: Known<'_>, at: Instant) -> BTreeMap<String, Vec<Stretch>> {
+    let overrides: Vec<&Override> = begun(known.overrides, at).collect();
+    let blocks = all_blocks(known.purchases, &overrides);
+    let held = held_stretches(known.purchases, &overrides, &blocks).into_iter();
+    held.map(|(level, held)| (level.to_owned(), held))
+        .filter(|(_, held)| !held.is_empty())
+        .collect()
+}
+
 /// The overrides that have begun by an instant.
 fn begun(overrides: &[Override], at: Instant) -> impl Iterator<Item = &Override> {
     overrides.iter().filter(move |o| o.begun_at <= at)

@@ -37,6 +37,13 @@ pub fn sentences(email: &str, answer: &Answer, names: &Names, level: Option<&str
     lines
 }
 
+/// Why a grant gives its level, or does not, without a full stop; in the words of [`sentences`].
+#[must_use]
+pub fn because(considered: &Considered, names: &Names, at: Instant) -> String {
+    let level = considered.level.as_deref().unwrap_or_default();
+    clause(considered, names.get(level).map_or(level, String::as_str), at)
+}
+
 struct Teller<'a> {
     answer: &'a Answer,
     names: &'a Names,

@@ -22,7 +22,10 @@ mod look;
 mod shapes;
 mod tier;
 
-use super::{Account, Accounts, Caller, Config, Failure, Finding, Kind, Pace, Remote, Wrong, read};
+use super::{
+    Account, Accounts, Caller, Config, Failure, Finding, Kind, Offer, Offered, Pace, Remote, Wrong,
+    read,
+};
 use api::Api;
 use async_trait::async_trait;
 use labels::is_named;
@@ -153,6 +156,10 @@ impl Accounts for Ghost {
 
     async fn test(&self, remotes: &BTreeSet<String>) -> Vec<Finding> {
         look::test(&self.api, &self.tiers, remotes).await
+    }
+
+    async fn offered(&self, _named: &BTreeSet<String>) -> Result<Offered, Failure> {
+        look::offered(&self.api).await
     }
 }
 

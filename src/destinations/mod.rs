@@ -10,10 +10,12 @@
 
 mod caller;
 pub mod ghost;
+mod offered;
 pub mod webhook;
 pub mod wordpress;
 
 pub use caller::Caller;
+pub use offered::{Offer, Offered};
 
 use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
@@ -188,6 +190,9 @@ pub trait Accounts: Send + Sync {
 
     /// Looks whether all that is needed works: credentials, rights, and these names of roles, labels or groups.
     async fn test(&self, remotes: &BTreeSet<String>) -> Vec<Finding>;
+
+    /// What it has that levels can be told as. Where it lists nothing itself, these names are looked for, too.
+    async fn offered(&self, named: &BTreeSet<String>) -> Result<Offered, Failure>;
 }
 
 /// One message, the same at every attempt.

@@ -11,6 +11,7 @@
 mod accounts;
 mod check;
 mod login;
+mod offered;
 mod reply;
 mod site;
 mod user;

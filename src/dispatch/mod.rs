@@ -119,6 +119,13 @@ impl Dispatch {
         {
             return Ok(Arc::clone(opened));
         }
+        let opened = Arc::new(self.open_anew(destination, now)?);
+        all.insert(key, Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// The same for one call alone: nobody else shares its pace.
+    fn open_anew(&self, destination: &Destination, now: Instant) -> Result<Opened> {
         let config = sealed::config(self.flow.sealer(), destination, now)?;
         let pace = sealed::pace(destination);
         let remote = self.try_open(&destination.kind, &config, pace).map_err(|wrong| {
@@ -127,9 +134,6 @@ impl Dispatch {
         let concurrency = pace.map_or(1, |pace| pace.concurrency);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
         let until = destination.secret_before_until.filter(|until| *until > now);
-        let version = destination.version;
-        let opened = Arc::new(Opened { version, until, remote, concurrency });
-        all.insert(key, Arc::clone(&opened));
-        Ok(opened)
+        Ok(Opened { version: destination.version, until, remote, concurrency })
     }
 }

@@ -3,7 +3,6 @@
 use super::link::{Linked, assign, relink, touch};
 use super::settle::{Bench, Cause, Merged, Touched, status_of};
 use crate::core::event::{Event, EventId, Kind, LeadKey};
-use crate::core::grant::Folded;
 use crate::core::link::{Outline, PurchaseId, is_loose, join};
 use crate::core::purchase::Purchase;
 use crate::store::conn::Conn;
@@ -273,15 +272,6 @@ impl Relisted {
 pub(super) fn fold_one(bench: &Bench, id: &PurchaseId, events: &[Event]) -> Option<StoredPurchase> {
     let purchase = Purchase::fold(id.clone(), &events.iter().collect::<Vec<_>>())?;
     let folded = bench.rules().judge(&purchase)?;
-    let standing = standing(bench, &folded);
+    let standing = bench.standing(&folded);
     Some(StoredPurchase { outline: purchase.outline(), folded, standing })
-}
-
-/// What the webhooks of a purchase are listed as.
-pub(super) fn standing(bench: &Bench, folded: &Folded) -> Status {
-    match () {
-        () if bench.book.ignored.contains(&folded.product_id) => Status::NoEffect,
-        () if folded.named => Status::Applied,
-        () => Status::Held,
-    }
 }

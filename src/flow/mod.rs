@@ -286,6 +286,7 @@ impl Flow {
                 let done = work(conn, &mut bench)?;
                 moved = bench.site.feed_position != position;
                 held_open = bench.held_open();
+                bench.count_recorded(conn)?;
                 self.tell(conn, Moved { work: bench.has_made_work(), feed: moved })?;
                 Ok(Some(done))
             }
@@ -369,6 +370,11 @@ impl Flow {
     /// Whether the last turn of this process at a site succeeded, as far as it had any.
     pub fn is_well_at(&self, site_id: &str) -> bool {
         self.health.is_well_at(site_id)
+    }
+
+    /// The name of this process among those on the same database.
+    pub fn process(&self) -> &str {
+        &self.process
     }
 
     /// The store, for reads that are no part of the flow.

@@ -28,6 +28,8 @@ use crate::store::sites::Busy;
 use crate::store::{Result, StoreError, members};
 use chrono::TimeDelta;
 use compute::rows;
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Open plans of one site that are about its rules: with another one, the oldest becomes stale.
@@ -52,15 +54,16 @@ pub enum Applied {
     Refused(Plan),
 }
 
-/// Makes a plan, under the site's lock; it is computed by and by.
-pub fn open(conn: &mut Conn, bench: &mut Bench, edits: &Edits) -> Result<Plan> {
+/// Makes a plan, under the site's lock; it is computed by and by. `changes` is what was asked for, in the words of
+/// whoever did: it is kept to be told.
+pub fn open(conn: &mut Conn, bench: &mut Bench, edits: &Edits, changes: &Value) -> Result<Plan> {
     let mut open = plans::open(conn, &bench.site.id)?;
     open.retain(|plan| plan.kind == Kind::Edit);
     let too_many = (open.len() + 1).saturating_sub(OPEN_PLANS_MAX);
     for oldest in open.into_iter().take(too_many) {
         plans::end(conn, oldest, State::Stale, &[Moved::new("age", "newer plans")], bench.at)?;
     }
-    begin(conn, bench, Kind::Edit, edits)
+    begin(conn, bench, Kind::Edit, &Kept { edits, changes })
 }
 
 /// Makes a plan of what a new version of the core would do, unless there are no members; one that is open
@@ -72,17 +75,28 @@ pub(super) fn open_upgrade(conn: &mut Conn, bench: &mut Bench) -> Result<()> {
     match open {
         Some(plan) => plans::update(conn, &plan.begun_anew()),
         None if !has_members => Ok(()),
-        None => begin(conn, bench, Kind::Upgrade, &Edits::default()).map(drop),
+        None => {
+            let kept = Kept { edits: &Edits::default(), changes: &Value::Null };
+            begin(conn, bench, Kind::Upgrade, &kept).map(drop)
+        }
     }
 }
 
-fn begin(conn: &mut Conn, bench: &mut Bench, kind: Kind, edits: &Edits) -> Result<Plan> {
+/// What is kept of what a plan would write.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    edits: &'a Edits,
+    changes: &'a Value,
+}
+
+fn begin(conn: &mut Conn, bench: &mut Bench, kind: Kind, kept: &Kept) -> Result<Plan> {
     let plan = Plan {
         site_id: bench.site.id.clone(),
         id: crate::ids::new(),
         kind,
         state: State::Computing,
-        edits: serde_json::to_string(edits).map_err(|e| StoreError::Corrupt(e.to_string()))?,
+        edits: serde_json::to_string(kept).map_err(|e| StoreError::Corrupt(e.to_string()))?,
         scope: 0,
         reached: String::new(),
         done: 0,
@@ -104,6 +118,12 @@ fn begin(conn: &mut Conn, bench: &mut Bench, kind: Kind, edits: &Edits) -> Resul
 /// What a plan would write; of an upgrade, nothing.
 pub fn edits_of(plan: &Plan) -> Result<Edits> {
     serde_json::from_str(&plan.edits).map_err(|e| StoreError::Corrupt(format!("a plan: {e}")))
+}
+
+/// The changes that a plan was made from; none where it was not made from such.
+pub fn changes_of(plan: &Plan) -> Vec<Value> {
+    let kept: Value = serde_json::from_str(&plan.edits).unwrap_or_default();
+    kept.get("changes").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 /// What a plan would do to some members, whoever they are.

@@ -5,13 +5,15 @@ use super::pushes;
 use super::settle::{Bench, Cause};
 use super::told::Told;
 use crate::core::Instant;
-use crate::core::access::{Answer, Held, Known, answer, ended_at, overtaken};
+use crate::core::access::{Answer, Held, Known, answer, ended_at, history, overtaken};
 use crate::core::change::{Difference, NOTHING_GIVES_IT, What, differences};
 use crate::core::event::LeadKey;
 use crate::core::grant::Folded;
 use crate::core::member::{Override, OverrideKind};
+use crate::core::stretch::Stretch;
 use crate::store::changes::Change;
 use crate::store::conn::Conn;
+use crate::store::daily_counts::Count;
 use crate::store::members::{self, Member};
 use crate::store::{Result, changes, held_open, overrides, plans, purchases, sites};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +67,12 @@ impl Dossier {
     fn knows(&self, email: &str) -> bool {
         let leads = self.leads(email);
         !leads.is_empty() || self.overrides.iter().any(|o| o.belongs_to(email, &leads))
+    }
+
+    /// When the member with an address held each level, and by all that is known will.
+    pub(crate) fn history(&self, email: &str, at: Instant) -> BTreeMap<String, Vec<Stretch>> {
+        let (purchases, overrides) = self.known(email);
+        history(Known { purchases: &purchases, overrides: &overrides }, at)
     }
 
     /// What the member with an address holds at an instant.
@@ -306,6 +314,16 @@ fn append(conn: &mut Conn, bench: &mut Bench, mut feed: Vec<Change>) -> Result<u
             change.position = position;
         }
         changes::insert(conn, &feed)?;
+        bench.records(counted(&feed));
     }
     Ok(feed.len())
+}
+
+/// What the feed counts by days.
+fn counted(feed: &[Change]) -> Count {
+    let number = |what: What| {
+        let of_it = feed.iter().filter(|change| change.what == what.as_str());
+        i64::try_from(of_it.count()).unwrap_or(i64::MAX)
+    };
+    Count { granted: number(What::Granted), revoked: number(What::Revoked), ..Count::default() }
 }

@@ -10,10 +10,11 @@ use super::record::record_members;
 use super::told::Told;
 use crate::core::Instant;
 use crate::core::event::{Event, EventId, LeadKey};
-use crate::core::grant::{Core, Rules};
+use crate::core::grant::{Core, Folded, Rules};
 use crate::core::link::PurchaseId;
 use crate::core::mapping::Mapping;
 use crate::store::conn::Conn;
+use crate::store::daily_counts::{self, Count, Counts};
 use crate::store::events::{self, Stored};
 use crate::store::rules::Product;
 use crate::store::sites::Site;
@@ -96,6 +97,8 @@ pub struct Bench {
     work_made: Cell<bool>,
     /// How many levels of members this transaction holds open.
     held_open: Cell<usize>,
+    /// How many changes it records.
+    recorded: Cell<Count>,
 }
 
 impl Bench {
@@ -109,6 +112,7 @@ impl Bench {
             now: at,
             work_made: Cell::default(),
             held_open: Cell::default(),
+            recorded: Cell::default(),
         }
     }
 
@@ -136,6 +140,32 @@ impl Bench {
     /// How many it does.
     pub(super) fn held_open(&self) -> usize {
         self.held_open.get()
+    }
+
+    /// Notes that this transaction records such changes.
+    pub(super) fn records(&self, changes: Count) {
+        let mut recorded = self.recorded.get();
+        recorded += changes;
+        self.recorded.set(recorded);
+    }
+
+    /// Adds what this transaction has recorded to what the site has counted of today.
+    pub(super) fn count_recorded(&self, conn: &mut Conn) -> Result<()> {
+        let recorded = self.recorded.get();
+        if recorded == Count::default() {
+            return Ok(());
+        }
+        let today = (self.site.id.clone(), self.now.date_naive());
+        daily_counts::add(conn, daily_counts::OF_THE_SITE, &Counts::from([(today, recorded)]))
+    }
+
+    /// What the webhooks of a purchase are listed as.
+    pub fn standing(&self, folded: &Folded) -> Status {
+        match () {
+            () if self.book.ignored.contains(&folded.product_id) => Status::NoEffect,
+            () if folded.named => Status::Applied,
+            () => Status::Held,
+        }
     }
 
     /// The rules that purchases are judged by.

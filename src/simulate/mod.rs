@@ -18,6 +18,7 @@ mod profile;
 mod render;
 mod story;
 mod teller;
+mod test_purchase;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use expected::{Access, Expected, Level, Rules, accesses, addresses, expected};
+pub use test_purchase::TestPurchase;
 
 use person::{Person, pick};
 use story::{Event, Story, What};

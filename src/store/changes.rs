@@ -83,3 +83,22 @@ pub fn of_member(
         .limit(limit);
     Ok(rows.select(Change::as_select()).load(conn)?)
 }
+
+/// Changes of some members that one of some causes led to, oldest first. The members are few: their changes are
+/// looked through.
+pub fn caused_by(
+    conn: &mut Conn,
+    site_id: &str,
+    member_ids: &[String],
+    causes: &[String],
+    limit: i64,
+) -> Result<Vec<Change>> {
+    let rows = changes::table
+        .filter(changes::site_id.eq(site_id))
+        .filter(changes::member_id.eq_any(member_ids))
+        .filter(changes::cause_kind.eq_any(["event", "discard"]))
+        .filter(changes::cause_id.eq_any(causes))
+        .order(changes::position)
+        .limit(limit);
+    Ok(rows.select(Change::as_select()).load(conn)?)
+}

@@ -15,7 +15,7 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 27] = [
+const TABLES: [(&str, &str); 28] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
@@ -25,6 +25,7 @@ const TABLES: [(&str, &str); 27] = [
     ("access", "member_id, level"),
     ("level_counts", "level"),
     ("level_losses", "level, minute"),
+    ("daily_counts", "day, counter"),
     ("members", "id"),
     ("changes", "position"),
     ("mappings", "id"),

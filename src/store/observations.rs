@@ -47,6 +47,11 @@ impl Due {
         let replayed = self.event_id.is_some() && self.next_attempt_at.is_some();
         self.vouched.filter(|_| !replayed)
     }
+
+    /// What it said when it was read last; `None` where it said nothing, or was not read yet.
+    pub fn says(&self) -> Result<Option<Observation>> {
+        self.said.as_deref().map(|said| from_json("a webhook's observation", said)).transpose()
+    }
 }
 
 /// What processing makes of a webhook.

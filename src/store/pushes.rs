@@ -166,8 +166,8 @@ pub fn want(conn: &mut Conn, rows: &[Push]) -> Result<()> {
         pushes::wanted_at
             .eq(case_when(open, pushes::wanted_at).otherwise(excluded(pushes::wanted_at))),
         pushes::status.eq(case_when(free, excluded(pushes::status)).otherwise(pushes::status)),
-        pushes::attempts
-            .eq(case_when(free, excluded(pushes::attempts)).otherwise(pushes::attempts)),
+        // Also where somebody has it: if they die, what is sent next says something else, under another number.
+        pushes::attempts.eq(excluded(pushes::attempts)),
         pushes::next_attempt_at
             .eq(case_when(free, excluded(pushes::next_attempt_at))
                 .otherwise(pushes::next_attempt_at)),

@@ -1,5 +1,9 @@
 //! The tables as diesel sees them, the same for both databases.
 
+mod carried;
+
+pub use carried::{destination_runs, destinations, drift, pushes};
+
 diesel::table! {
     sites (id) {
         id -> Text,
@@ -42,6 +46,23 @@ diesel::table! {
         site_id -> Nullable<Text>,
         expires_at -> Nullable<Timestamp>,
         last_used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sessions (token_hash) {
+        token_hash -> Binary,
+        key_hash -> Binary,
+        created_at -> Timestamp,
+        used_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    sign_in_links (token_hash) {
+        token_hash -> Binary,
+        key_hash -> Binary,
+        ends_at -> Timestamp,
     }
 }
 
@@ -192,6 +213,18 @@ diesel::table! {
         minute -> BigInt,
         revoked -> BigInt,
         parked -> BigInt,
+    }
+}
+
+diesel::table! {
+    daily_counts (site_id, day, counter) {
+        site_id -> Text,
+        day -> Date,
+        counter -> SmallInt,
+        webhooks -> BigInt,
+        money_webhooks -> BigInt,
+        granted -> BigInt,
+        revoked -> BigInt,
     }
 }
 
@@ -362,100 +395,12 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    destinations (site_id, id) {
-        site_id -> Text,
-        id -> Text,
-        kind -> Text,
-        name -> Text,
-        enabled -> Bool,
-        config -> Text,
-        secrets -> Nullable<Binary>,
-        levels -> Text,
-        types -> Text,
-        calls_per_second -> Nullable<Integer>,
-        concurrency -> Nullable<Integer>,
-        state -> Text,
-        detail -> Nullable<Text>,
-        down_since -> Nullable<Timestamp>,
-        failures -> Integer,
-        paused_until -> Nullable<Timestamp>,
-        secret_before_until -> Nullable<Timestamp>,
-        next_drift_at -> Nullable<Timestamp>,
-        version -> BigInt,
-        created_at -> Timestamp,
-        deleted_at -> Nullable<Timestamp>,
-    }
-}
-
-diesel::table! {
-    pushes (site_id, destination_id, subject) {
-        site_id -> Text,
-        destination_id -> Text,
-        subject -> Text,
-        id -> Text,
-        what -> Text,
-        email -> Nullable<Text>,
-        status -> Text,
-        wanted -> BigInt,
-        confirmed -> Nullable<BigInt>,
-        attempts -> Integer,
-        next_attempt_at -> Nullable<Timestamp>,
-        claim -> Nullable<Text>,
-        last_error -> Nullable<Text>,
-        wanted_at -> Timestamp,
-        done_at -> Nullable<Timestamp>,
-        version -> BigInt,
-        message -> Nullable<Text>,
-        remote_id -> Nullable<Text>,
-        owned -> Text,
-        account -> Nullable<Text>,
-        welcome -> Nullable<Text>,
-        moves_from -> Nullable<Text>,
-        adopts -> Bool,
-        run_id -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    destination_runs (site_id, id) {
-        site_id -> Text,
-        id -> Text,
-        destination_id -> Text,
-        kind -> Text,
-        adopts -> Bool,
-        stage -> Text,
-        reached -> Text,
-        done -> BigInt,
-        total -> BigInt,
-        tries -> Integer,
-        missing -> BigInt,
-        surplus -> BigInt,
-        unseen -> BigInt,
-        failed -> BigInt,
-        claim -> Nullable<Text>,
-        claimed_until -> Nullable<Timestamp>,
-        detail -> Nullable<Text>,
-        created_at -> Timestamp,
-        finished_at -> Nullable<Timestamp>,
-    }
-}
-
-diesel::table! {
-    drift (site_id, run_id, subject, remote) {
-        site_id -> Text,
-        run_id -> Text,
-        subject -> Text,
-        remote -> Text,
-        what -> Text,
-        detail -> Nullable<Text>,
-    }
-}
-
 diesel::allow_tables_to_appear_in_same_query!(
     sites,
     hooks,
     keys,
+    sessions,
+    sign_in_links,
     webhooks,
     bodies,
     events,
@@ -468,6 +413,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     changes,
     level_counts,
     level_losses,
+    daily_counts,
     levels,
     mappings,
     products,

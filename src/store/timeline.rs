@@ -1,4 +1,4 @@
-//! What is known of one person, kind by kind, each in the order in which it happened.
+//! What is known of one person, kind by kind, each in the order in which it happened, or from the end.
 //!
 //! A page costs in proportion to what is known of the person, and nothing of it grows with the site: no
 //! index is kept for a list that people look at now and then.
@@ -11,15 +11,39 @@ use super::{Result, from_json};
 use crate::core::event::{EventId, Observation};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// A place in the order: behind an instant, or behind one of the things that lie at it.
+/// In which order things are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OrderOfTimeline")]
+pub enum Order {
+    /// As it happened.
+    #[default]
+    OldestFirst,
+    /// What happened last comes first.
+    NewestFirst,
+}
+
+/// A place in the order, and what of the things at its instant lies behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
     /// The instant.
     pub at: NaiveDateTime,
-    /// Of what lies at that instant, only what has a greater id: with an empty one all of it; `None` takes
-    /// none of it.
-    pub id: Option<&'a str>,
+    /// What of the things that lie at that instant comes, too.
+    pub rest: Rest<'a>,
+}
+
+/// Some of the things that lie at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest<'a> {
+    /// None of them.
+    Nothing,
+    /// All of them.
+    All,
+    /// Those behind this id.
+    Behind(&'a str),
 }
 
 /// An event that bears on a person.
@@ -62,34 +86,46 @@ macro_rules! of_person {
     };
 }
 
-/// Narrows a query to what lies behind a place, by its instant and its id.
+/// Puts a query in order, and narrows it to what lies behind a place, by its instant and its id.
 macro_rules! behind {
-    ($query:expr, $place:expr, $at:expr, $id:expr, $read:expr) => {
-        match $place {
-            None => $query,
-            Some(Place { at, id: None }) => $query.filter($at.gt(at)),
-            Some(Place { at, id: Some(id) }) => {
-                $query.filter($at.gt(at).or($at.eq(at).and($id.gt($read(id)))))
+    ($query:expr, $order:expr, $place:expr, $at:expr, $id:expr, $read:expr) => {
+        match $order {
+            Order::OldestFirst => match $place.map(|place| (place.at, place.rest)) {
+                None => $query,
+                Some((at, Rest::Nothing)) => $query.filter($at.gt(at)),
+                Some((at, Rest::All)) => $query.filter($at.ge(at)),
+                Some((at, Rest::Behind(id))) => {
+                    $query.filter($at.gt(at).or($at.eq(at).and($id.gt($read(id)))))
+                }
             }
+            .order(($at, $id)),
+            Order::NewestFirst => match $place.map(|place| (place.at, place.rest)) {
+                None => $query,
+                Some((at, Rest::Nothing)) => $query.filter($at.lt(at)),
+                Some((at, Rest::All)) => $query.filter($at.le(at)),
+                Some((at, Rest::Behind(id))) => {
+                    $query.filter($at.lt(at).or($at.eq(at).and($id.lt($read(id)))))
+                }
+            }
+            .order(($at.desc(), $id.desc())),
         }
     };
 }
 
-/// Events of a person behind a place, oldest first.
+/// Events of a person behind a place, in order.
 pub fn events(
     conn: &mut Conn,
     site_id: &str,
     email: &str,
-    place: Option<Place<'_>>,
+    (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Occurred>> {
     let query = events::table
         .filter(of_person!(site_id.to_owned(), email.to_owned()))
         .select(Row::as_select())
-        .order((events::occurred_at, events::id))
         .limit(limit)
         .into_boxed();
-    let query = behind!(query, place, events::occurred_at, events::id, str::to_owned);
+    let query = behind!(query, order, place, events::occurred_at, events::id, str::to_owned);
     let read = |row: Row| {
         Ok(Occurred {
             said: from_json("an event", &row.said)?,
@@ -101,12 +137,12 @@ pub fn events(
     query.load::<Row>(conn)?.into_iter().map(read).collect()
 }
 
-/// Webhooks that tell of events of a person, behind a place, oldest first.
+/// Webhooks that tell of events of a person, behind a place, in order.
 pub fn webhooks(
     conn: &mut Conn,
     site_id: &str,
     email: &str,
-    place: Option<Place<'_>>,
+    (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Webhook>> {
     let theirs = events::table
@@ -116,10 +152,9 @@ pub fn webhooks(
         .filter(webhooks::site_id.eq(site_id.to_owned()))
         .filter(webhooks::event_id.eq_any(theirs))
         .select(Webhook::as_select())
-        .order((webhooks::received_at, webhooks::id))
         .limit(limit)
         .into_boxed();
-    let query = behind!(query, place, webhooks::received_at, webhooks::id, str::to_owned);
+    let query = behind!(query, order, place, webhooks::received_at, webhooks::id, str::to_owned);
     Ok(query.load(conn)?)
 }
 
@@ -129,7 +164,7 @@ pub fn changes(
     conn: &mut Conn,
     site_id: &str,
     member_id: &str,
-    place: Option<Place<'_>>,
+    (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Change>> {
     let position = |id: &str| id.parse::<i64>().unwrap_or_default();
@@ -137,9 +172,8 @@ pub fn changes(
         .filter(changes::site_id.eq(site_id.to_owned()))
         .filter(changes::member_id.eq(member_id.to_owned()))
         .select(Change::as_select())
-        .order((changes::at, changes::position))
         .limit(limit)
         .into_boxed();
-    let query = behind!(query, place, changes::at, changes::position, position);
+    let query = behind!(query, order, place, changes::at, changes::position, position);
     Ok(query.load(conn)?)
 }

@@ -5,6 +5,7 @@ use super::schema::webhooks;
 use super::sets::insert_set;
 use super::{Result, bodies, stored};
 use crate::core::Instant;
+use crate::core::kartra::Feed;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer, Nullable, SmallInt, Text, Timestamp};
@@ -148,6 +149,14 @@ pub struct Webhook {
     pub event_id: Option<String>,
 }
 
+impl Webhook {
+    /// Whether it is a test purchase of an operator's, which never counts.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.feed == Feed::Test.as_str()
+    }
+}
+
 /// Stores what was received, bodies included.
 pub fn insert(conn: &mut Conn, rows: &[NewWebhook]) -> Result<()> {
     insert_set!(conn, webhooks, rows, {
@@ -197,7 +206,7 @@ pub fn fail(
 }
 
 /// Makes a webhook due at once, to be judged and applied anew. Until then it stays the observation that
-/// it was: what was judged stands.
+/// it was: what was judged stands. A test never is.
 pub fn make_due(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result<()> {
     let set = (
         webhooks::status.eq(Status::Pending.as_str()),
@@ -205,7 +214,9 @@ pub fn make_due(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result
         webhooks::attempts.eq(0),
         webhooks::next_attempt_at.eq(stored(at)),
     );
-    diesel::update(webhooks::table.find((site_id, id))).set(set).execute(conn)?;
+    let no_test =
+        webhooks::table.find((site_id, id)).filter(webhooks::feed.ne(Feed::Test.as_str()));
+    diesel::update(no_test).set(set).execute(conn)?;
     // Of one that is no observation nothing stands.
     let of_nothing = webhooks::table.find((site_id, id)).filter(webhooks::event_id.is_null());
     diesel::update(of_nothing).set(webhooks::vouched.eq(None::<i16>)).execute(conn)?;

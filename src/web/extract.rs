@@ -10,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{Datelike, NaiveDateTime};
 use futures_util::StreamExt;
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -139,7 +139,8 @@ fn escaped(key: &str) -> String {
 }
 
 /// What has to be a JSON object: serde would take a list for a struct as well, by position.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
 pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -365,7 +366,7 @@ impl TryFrom<String> for Position {
 }
 
 /// An id of Kartra's: text, or a number as their own pages show it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value")]
 pub struct KartraId(pub String);
 

@@ -1,5 +1,6 @@
 //! What the surfaces share: problems, who is asking, bodies and queries, answers, health, metrics.
 
+pub mod address;
 pub mod answer;
 pub mod auth;
 pub mod extract;
@@ -8,4 +9,6 @@ pub mod lately;
 pub mod metrics;
 pub mod needs;
 pub mod problem;
+pub mod session;
 pub mod shapes;
+pub mod throttle;

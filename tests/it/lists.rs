@@ -27,9 +27,11 @@ use latchkey::store::keys::{self, Key};
 use latchkey::store::members::{self, Member, NewAccess};
 use latchkey::store::purchases::{self, Stored};
 use latchkey::store::rules::{self, Level, Product};
-use latchkey::store::timeline::{self, Place};
+use latchkey::store::timeline::{self, Order, Place, Rest};
 use latchkey::store::webhooks::{self, Filter, Status};
-use latchkey::store::{Result, Store, StoreError, destinations, door, dues, pushes, sites, watch};
+use latchkey::store::{
+    Result, Store, StoreError, destinations, door, dues, pushes, sites, waiting, watch,
+};
 use std::sync::{Arc, Mutex};
 
 /// How many there are of everything.
@@ -383,13 +385,19 @@ fn on_sqlite_a_page_is_found_in_an_index_and_nothing_is_sorted() {
 fn of_a_person() -> Vec<(&'static str, Read)> {
     let mut all: Vec<(&'static str, Read)> = Vec::new();
     let email = || member(7).email;
-    for id_at in [None, Some(None), Some(Some("a"))] {
-        let place = move || id_at.map(|id| Place { at: naive(0), id });
+    let rests = [None, Some(Rest::Nothing), Some(Rest::All), Some(Rest::Behind("a"))];
+    let orders = [Order::OldestFirst, Order::NewestFirst];
+    for (order, rest) in orders.into_iter().flat_map(|order| rests.map(|rest| (order, rest))) {
+        let place = move || (order, rest.map(|rest| Place { at: naive(0), rest }));
         all.extend([
             ("events", reading(move |c| timeline::events(c, &id(0), &email(), place(), PAGE))),
             ("webhooks", reading(move |c| timeline::webhooks(c, &id(0), &email(), place(), PAGE))),
             ("changes", reading(move |c| timeline::changes(c, &id(0), &id(1), place(), PAGE))),
             ("pushes", reading(move |c| pushes::of_subject(c, &id(0), &id(7)))),
+            (
+                "caused",
+                reading(move |c| changes::caused_by(c, &id(0), &[id(1), id(2)], &[id(3)], PAGE)),
+            ),
         ]);
     }
     all
@@ -410,13 +418,14 @@ fn on_sqlite_a_timeline_is_found_by_the_person_and_not_in_all_of_the_site() {
 /// A look for alarms.
 type Look = fn(&mut Conn) -> Result<Option<Cause>>;
 
-/// Every look for what may be an alarm.
-fn looks() -> [(&'static str, Look); 5] {
+/// Every look for what may be an alarm, or waits.
+fn looks() -> [(&'static str, Look); 6] {
     [
         ("held purchases", |c| watch::held(c, &id(0), at(MANY), at(MANY))),
         ("webhooks of a status", |c| watch::webhooks(c, &id(0), Status::Unreadable, at(MANY))),
         ("late ends", |c| watch::late_ends(c, &id(0), at(MANY))),
         ("overdue subscriptions", |c| watch::overdue(c, &id(0), at(MANY))),
+        ("webhooks that wait", |c| waiting::webhooks(c, &id(0)).map(|_| None)),
         ("what is stuck", |c| watch::is_stuck(c, &id(0), at(MANY)).map(|_| None)),
     ]
 }

@@ -77,6 +77,7 @@ fn seen(app: &TestApp) -> Vec<Value> {
         assert!(!found.json["items"].as_array().expect("items").is_empty(), "{path}");
         seen.push(found.json);
     }
+    seen.push(app.get(&format!("{SITE}/stats")).json["days"].clone());
     for webhook in app.webhooks() {
         let id = webhook["id"].as_str().expect("an id");
         seen.push(app.get(&format!("{SITE}/webhooks/{id}")).json);

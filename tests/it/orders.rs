@@ -151,7 +151,9 @@ fn answers(
             answers.insert(format!("access of {email} at {text}"), access);
         }
     }
-    answers.insert("products".to_owned(), app.get(&format!("{path}/products")).json);
+    let mut products = app.get(&format!("{path}/products")).json;
+    rename_mappings(&mut products, mapping_ids);
+    answers.insert("products".to_owned(), products);
     for webhook in
         app.get(&format!("{path}/webhooks?limit=500")).json["items"].as_array().expect("items")
     {
@@ -179,12 +181,20 @@ fn rename_mappings(value: &mut Value, ids: &BTreeMap<String, String>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| rename_mappings(item, ids)),
         Value::Object(fields) => {
-            if let Some(Value::String(id)) = fields.get_mut("mapping").and_then(|m| m.get_mut("id"))
-            {
-                id.clone_from(&ids[id.as_str()]);
-            }
+            // An answer names the mapping that it is by, a product all that it has.
+            let one = fields.get_mut("mapping").and_then(|mapping| mapping.get_mut("id"));
+            one.into_iter().for_each(|id| rename(id, ids));
+            let all = fields.get_mut("mappings").and_then(Value::as_array_mut);
+            let all = all.into_iter().flatten().filter_map(|mapping| mapping.get_mut("id"));
+            all.for_each(|id| rename(id, ids));
             fields.values_mut().for_each(|item| rename_mappings(item, ids));
         }
         _ => {}
+    }
+}
+
+fn rename(id: &mut Value, ids: &BTreeMap<String, String>) {
+    if let Value::String(id) = id {
+        id.clone_from(&ids[id.as_str()]);
     }
 }

@@ -1,7 +1,7 @@
 //! What is done to a destination: it is tested, and its secret is changed.
 
-use super::existing;
-use super::shapes::{FindingView, Rotate, Rotated, Tested, kind_of};
+use super::shapes::{Create, Rotate, Rotated, Tested, kind_of};
+use super::{checked, existing};
 use crate::app::App;
 use crate::dispatch::sealed::{self, SECRET, SECRET_BEFORE};
 use crate::store::destinations::{self, Destination, State};
@@ -32,8 +32,21 @@ pub async fn test(
     if ok && (destination.state != State::Ok || destination.failures > 0) {
         app.blocking(move |app| mended(app, &destination)).await?;
     }
-    let findings = findings.into_iter().map(FindingView::from).collect();
-    Ok(HttpResponse::Ok().json(Tested { ok, findings }))
+    Ok(HttpResponse::Ok().json(Tested::of(findings)))
+}
+
+/// `POST /sites/{site}/destinations/test`: as for one that is there, and nothing of it is kept.
+pub async fn test_unsaved(
+    app: web::Data<App>,
+    _: Auth<Manage>,
+    site: web::Path<String>,
+    body: Json<Create>,
+) -> Result<HttpResponse, Problem> {
+    let made = app.blocking(move |app| {
+        app.look(&site, |conn, bench| Ok(checked::made(app, conn, bench, body.0)?.0))
+    });
+    let findings = app.dispatch().test_unsaved(&made.await?).await?;
+    Ok(HttpResponse::Ok().json(Tested::of(findings)))
 }
 
 /// Notes that a destination is as it has to be, unless it has been edited since: pushes to it go on.

@@ -44,10 +44,7 @@ pub(super) fn made(
     body: Create,
 ) -> Result<(Destination, Option<String>), Problem> {
     let Create { kind: kind_name, name, enabled, config, levels, limits } = body;
-    let Some(kind) = kind(&kind_name) else {
-        let detail = format!("must be one of {}", kinds().join(", "));
-        return Err(Problem::invalid_at("/kind", detail));
-    };
+    let kind = kind_called(&kind_name)?;
     let mut faults = Faults::default();
     if let Some(fault) = name_fault(&name) {
         faults.note("/name", fault);
@@ -130,6 +127,41 @@ pub(super) fn edited(
     merge(&mut whole, config);
     let secret = put_config(app, &mut destination, kind, whole)?;
     Ok((destination, secret))
+}
+
+/// What calls a destination that is not there yet. What it would sign with is made where none is given.
+pub(super) fn opened(app: &App, kind_name: &str, mut config: Config) -> Result<Remote, Problem> {
+    let kind = kind_called(kind_name)?;
+    refuse_earlier_secret(&config)?;
+    make_secret(kind, &mut config)?;
+    open(app, kind, &config)
+}
+
+fn kind_called(name: &str) -> Result<&'static Kind, Problem> {
+    kind(name).ok_or_else(|| {
+        let detail = format!("must be one of {}", kinds().join(", "));
+        Problem::invalid_at("/kind", detail)
+    })
+}
+
+/// Makes what messages are signed with, where that is needed and not given.
+fn make_secret(kind: &Kind, config: &mut Config) -> Result<Option<String>, Problem> {
+    let lacks_one = kind.is_signed && config.get(SECRET).is_none_or(Value::is_null);
+    let secret = lacks_one.then(sealed::new_secret).transpose()?;
+    if let Some(secret) = &secret {
+        config.insert(SECRET.to_owned(), secret.clone().into());
+    }
+    Ok(secret)
+}
+
+/// What calls a destination of a kind with this config.
+fn open(app: &App, kind: &Kind, config: &Config) -> Result<Remote, Problem> {
+    if serde_json::to_vec(config).unwrap_or_default().len() > CONFIG_BYTES_MAX {
+        let detail = format!("must be at most {CONFIG_BYTES_MAX} bytes of JSON");
+        return Err(Problem::invalid_at("/config", detail));
+    }
+    let opened = app.dispatch().try_open(kind.name, config, None);
+    opened.map_err(|wrong| Problem::invalid_at(format!("/config{}", wrong.pointer), wrong.detail))
 }
 
 /// The levels that a body names, as far as they can be.
@@ -234,19 +266,8 @@ fn put_config(
     kind: &Kind,
     mut config: Config,
 ) -> Result<Option<String>, Problem> {
-    let lacks_one = kind.is_signed && config.get(SECRET).is_none_or(Value::is_null);
-    let secret = lacks_one.then(sealed::new_secret).transpose()?;
-    if let Some(secret) = &secret {
-        config.insert(SECRET.to_owned(), secret.clone().into());
-    }
-    if serde_json::to_vec(&config).unwrap_or_default().len() > CONFIG_BYTES_MAX {
-        let detail = format!("must be at most {CONFIG_BYTES_MAX} bytes of JSON");
-        return Err(Problem::invalid_at("/config", detail));
-    }
-    let opened = app.dispatch().try_open(kind.name, &config, None);
-    let remote = opened
-        .map_err(|wrong| Problem::invalid_at(format!("/config{}", wrong.pointer), wrong.detail))?;
-    destination.types = types_of(&remote);
+    let secret = make_secret(kind, &mut config)?;
+    destination.types = types_of(&open(app, kind, &config)?);
     // What is null is not there: an answer shows it no more than what was never written.
     config.retain(|_, value| !value.is_null());
     sealed::put(app.sealer(), destination, config)?;

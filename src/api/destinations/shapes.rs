@@ -26,7 +26,7 @@ pub(super) fn kinds() -> [&'static str; KINDS.len()] {
 }
 
 /// What each kind asks for.
-fn configs(generator: &mut SchemaGenerator) -> Schema {
+pub(super) fn config_of_a_kind(generator: &mut SchemaGenerator) -> Schema {
     let all = KINDS.map(|kind| (kind.schema)(generator));
     json_schema!({ "anyOf": all })
 }
@@ -153,7 +153,7 @@ pub struct Create {
     #[serde(default = "enabled")]
     pub(super) enabled: bool,
     /// What its kind needs to call it.
-    #[schemars(schema_with = "configs")]
+    #[schemars(schema_with = "config_of_a_kind")]
     pub(super) config: Config,
     /// The levels that it is told of, each once, which have to be there. WordPress and Ghost need at least one, each
     /// with `remote`; a signed webhook that names none is told of all of them.
@@ -256,6 +256,14 @@ pub(super) struct FindingView {
     ok: bool,
     /// What was found, in words; where it is not ok, what to do about it.
     detail: String,
+}
+
+impl Tested {
+    /// What was found.
+    pub(super) fn of(findings: Vec<Finding>) -> Self {
+        let ok = findings.iter().all(|finding| finding.ok);
+        Self { ok, findings: findings.into_iter().map(FindingView::from).collect() }
+    }
 }
 
 impl From<Finding> for FindingView {

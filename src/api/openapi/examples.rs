@@ -18,6 +18,7 @@ pub fn of_parameter(name: &str) -> Option<Value> {
         "level" => json!("gold"),
         "destination" => json!(ID),
         "confirm" => json!("default"),
+        "days" => json!(14),
         "at" => json!(BEGAN),
         "ends_before" => json!(ENDS),
         "after" => json!(0),
@@ -64,6 +65,8 @@ fn sent(schema: &str) -> Option<Value> {
         "CreateGrant" => json!({ "level": "gold", "until": ENDS, "note": "Won it in the raffle." }),
         "CreateBlock" => json!({ "level": null, "until": null, "note": "Shared the password." }),
         "AccessQuestion" => json!({ "email": "dana@example.com", "level": "gold" }),
+        "DriftRun" => json!({ "destination": null }),
+        "CreateTestPurchase" => json!({ "product_id": 558_475, "email": "dana@example.com" }),
         "Resync" => json!({ "adopt": false }),
         "CreateKey" => {
             json!({ "name": "The theme of the site", "scopes": ["read"], "site": "default", "expires_at": ENDS })
@@ -117,6 +120,10 @@ fn of_people(schema: &str) -> Option<Value> {
             "levels": [held()], "considered": [considered()], "next_change_at": null,
         }),
         "HeldLevel" => held(),
+        "Explanation" => explanation(),
+        "ExplainedGrant" => explanation()["considered"][0].take(),
+        "HistoryOfLevel" => explanation()["history"][0].take(),
+        "Stretch" => explanation()["history"][0]["stretches"][0].take(),
         "ConsideredGrant" => considered(),
         "PurchaseOfGrant" => considered()["purchase"].take(),
         "EventOfGrant" => considered()["event"].take(),
@@ -140,6 +147,12 @@ fn of_records(schema: &str) -> Option<Value> {
             "transaction_id": "100200300", "product_id": "558475", "email": "dana@example.com", "reason": null,
             "changes": 1,
         }),
+        "Reading" => reading(),
+        "SaysOfReading" => reading()["says"].take(),
+        "EventOfReading" => reading()["event"].take(),
+        "MemberOfReading" => reading()["member"].take(),
+        "TestPurchase" => test_purchase(),
+        "WouldGive" => test_purchase()["would_give"][0].take(),
         "TimelineItem" => {
             json!({ "at": BEGAN, "kind": "event", "id": "sale:100200300", "event": occurred() })
         }
@@ -152,6 +165,12 @@ fn of_records(schema: &str) -> Option<Value> {
             "cause": cause(), "reason": "active",
         }),
         "Cause" => cause(),
+        "Stats" => stats(),
+        "DayOfStats" => stats()["days"][0].take(),
+        "WaitingOfStats" => stats()["waiting"].take(),
+        "LevelOfStats" => stats()["levels"][0].take(),
+        "LagOfStats" => stats()["lag"].take(),
+        "BacklogOfStats" => stats()["lag"]["webhooks"].take(),
         "Alarm" => alarm(),
         "PostOfAlarm" => alarm()["post"].take(),
         "OverdueSubscription" => json!({
@@ -200,6 +219,14 @@ fn of_destinations(schema: &str) -> Option<Value> {
         }
         "TestedDestination" => json!({ "ok": true, "findings": [finding()] }),
         "Finding" => finding(),
+        "AskRemotes" => {
+            json!({ "kind": "wordpress", "config": create_wordpress()["config"] })
+        }
+        "Remotes" => json!({
+            "ok": true, "remotes": [remote()], "complete": false, "makes_missing": false,
+            "detail": "WordPress lists its roles to nobody: any other can be written down by its name.",
+        }),
+        "Remote" => remote(),
         "Push" => json!({
             "id": ID, "destination": ID, "email": "dana@example.com", "status": "done", "attempts": 1,
             "next_attempt_at": null, "last_error": null, "version": 1_767_603_600_000_000_i64, "what": "access.changed",
@@ -252,6 +279,10 @@ fn destination() -> Value {
     })
 }
 
+fn remote() -> Value {
+    json!({ "what": "role", "remote": "subscriber", "name": "Subscriber", "usable": true, "detail": null })
+}
+
 fn finding() -> Value {
     json!({ "what": "message", "ok": true, "detail": "A signed test message was taken." })
 }
@@ -298,6 +329,30 @@ fn alarm() -> Value {
     })
 }
 
+fn test_purchase() -> Value {
+    json!({
+        "test": true, "webhook_id": ID, "reading": "sale", "would_be": "applied",
+        "would_give": [{ "level": "gold", "name": "Gold", "until": null }], "email": "dana@example.com",
+        "product_id": "558475", "price_point": "1", "took_ms": 4,
+    })
+}
+
+fn stats() -> Value {
+    json!({
+        "at": BEGAN, "sites": 1,
+        "days": [{ "day": "2026-01-05", "webhooks": 120, "money_webhooks": 80, "granted": 12, "revoked": 1 }],
+        "waiting": {
+            "held_purchases": 2, "held_since": "2026-01-04T08:59:00Z", "unmatched_webhooks": 0,
+            "unreadable_webhooks": 0, "rejected_webhooks": 0, "held_open": 0, "failed_pushes": 0, "open_alarms": 1,
+        },
+        "levels": [{ "site": "default", "level": "gold", "name": "Gold", "members": 12 }],
+        "lag": {
+            "webhooks": { "count": 3, "oldest_at": "2026-01-05T08:59:58Z", "oldest_seconds": 2 },
+            "pushes": { "count": 0, "oldest_at": null, "oldest_seconds": 0 },
+        },
+    })
+}
+
 fn run() -> Value {
     json!({
         "id": ID, "destination": ID, "kind": "repair", "adopt": false, "state": "finished", "done": 12, "total": 12,
@@ -317,7 +372,8 @@ fn recompute() -> Value {
 fn product() -> Value {
     json!({
         "product_id": "558475", "name": "Meal plans", "status": "mapped", "held": 0, "oldest_held_at": null,
-        "purchases": 12, "price_points": [{ "price_point": "monthly", "purchases": 12 }], "first_seen_at": BEGAN,
+        "purchases": 12, "price_points": [{ "price_point": "monthly", "purchases": 12 }],
+        "mappings": [mapping()], "first_seen_at": BEGAN,
         "last_seen_at": "2026-02-01T00:00:00Z",
     })
 }
@@ -335,7 +391,7 @@ fn planned_change() -> Value {
 
 fn plan() -> Value {
     json!({
-        "id": ID, "kind": "edit", "state": "ready", "rules": planned_rules(), "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
+        "id": ID, "kind": "edit", "state": "ready", "rules": planned_rules(), "changes": [planned_change()], "done": 12, "total": 12, "gains": 11, "losses": 0, "moves": 1,
         "windows": [{
             "mapping": ID, "product_id": "558475", "price_point": null, "level": "gold", "purchased_from": BEGAN,
             "purchased_before": null, "purchases": 12,
@@ -364,6 +420,41 @@ fn considered() -> Value {
         },
         "event": { "id": ID, "kind": "sale", "transaction_id": "100200300", "occurred_at": BEGAN },
         "mapping": { "id": ID, "version": 1 }, "grant": null, "held_open": null, "changes_at": null,
+    })
+}
+
+fn explanation() -> Value {
+    json!({
+        "id": ID, "email": "dana@example.com", "at": "2026-02-01T00:00:00Z",
+        "sentences": [
+            "On 1 February 2026 at 00:00 UTC, dana@example.com has Gold.",
+            "Gold is held since 5 January 2026, with no known end, because subscription 910233 was paid on 5 January 2026; \
+             nothing else gives Gold.",
+        ],
+        "considered": [{ "because": "subscription 910233 was paid on 5 January 2026", "grant": considered() }],
+        "history": [{ "level": "gold", "stretches": [{ "since": BEGAN, "until": null }] }],
+    })
+}
+
+fn reading() -> Value {
+    json!({
+        "webhook": ID,
+        "says": {
+            "kind": "sale", "name": null, "transaction_id": "100200300", "lead_id": "424242",
+            "transaction_email": "dana@example.com", "profile_email": "dana@example.com", "product_id": "558475",
+            "product_name": "The kitchen", "price_point": "monthly", "subscription_id": "910233", "original_id": null,
+            "parent_id": null, "amount": "29.00", "date": "2026-01-05T04:00:00", "trial": null, "trial_period": null,
+            "rebill_circle": 30, "installments": null, "payments_left": 9999, "pay_number": 1,
+        },
+        "event": {
+            "id": "sale:100200300", "kind": "sale", "occurred_at": BEGAN, "purchase": "subscription:910233",
+            "told_by": [ID],
+        },
+        "member": { "id": ID, "email": "dana@example.com" },
+        "changes": [{
+            "id": 17, "at": BEGAN, "email": "dana@example.com", "level": "gold", "what": "granted", "until": null,
+            "cause": cause(), "reason": "active",
+        }],
     })
 }
 

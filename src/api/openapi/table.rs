@@ -1,12 +1,14 @@
 //! What every operation answers, noun by noun, in the order of the route table.
 
+mod carried;
+
 use super::operation::{Noun, Operation, operation};
 use super::part::Parts;
 use crate::api::views::{AccessView, BlockView, RecomputeView};
 use crate::api::{
-    access, alarms, changes, destinations, held_open, hooks, keys, levels, mappings, members,
-    openapi, overrides, plans, products, pushes, recomputes, runs, sites, subscriptions, timeline,
-    webhooks,
+    access, alarms, changes, explain, held_open, hooks, keys, levels, mappings, members, openapi,
+    overrides, plans, products, readings, recomputes, sites, stats, subscriptions, test_purchase,
+    timeline, webhooks,
 };
 use actix_web::Handler;
 
@@ -59,21 +61,26 @@ pub fn nouns() -> Vec<Noun> {
         noun("access", "The question that a membership site asks at its door.", access()),
         noun("webhooks", "What was received from Kartra, and what became of it.", webhooks()),
         noun("changes", "The feed: every recorded step of access, oldest first.", changes()),
+        noun(
+            "stats",
+            "How it goes: what came and what it did, what waits, and who holds what.",
+            all_stats(),
+        ),
         noun("alarms", "What an operator is told of without asking.", alarms()),
         noun(
             "destinations",
             "Membership sites that access is carried to: WordPress, Ghost, or whoever takes signed webhooks.",
-            destinations(),
+            carried::destinations(),
         ),
         noun(
             "pushes",
             "How far each member has been carried to each destination: nothing is called done that was not confirmed.",
-            pushes(),
+            carried::pushes(),
         ),
         noun(
             "runs",
             "Going over every member of a destination: pushing everybody, and comparing what is there with what is wanted.",
-            all_runs(),
+            carried::runs(),
         ),
         noun("keys", "Who may use this API.", keys()),
         noun("document", "This document.", document()),
@@ -219,11 +226,15 @@ fn members() -> Vec<Operation> {
         get("/sites/{site}/members/{member}/access", members::access, "getAccess", "What a member holds, and why")
             .says("With `at`, what all now known says of that instant.")
             .answers::<AccessView>("The levels held, and every grant that was considered."),
+        get("/sites/{site}/members/{member}/explain", explain::explain, "explainAccess", "Why a member holds what they hold")
+            .says("In sentences that can be passed on to them, grant by grant, and over time. With `at`, what all now known \
+                says of that instant; `history` is of all time.")
+            .answers::<explain::ExplanationView>("What is held, and why."),
         get("/sites/{site}/members/{member}/timeline", timeline::list, "listTimeline", "What happened to a member")
             .says("Webhooks that tell of the member, events, what operators decided, the steps that access took, and how far \
                 each destination has been told. An event belongs to the member whose lead it is of now, and to whoever it \
                 names.")
-            .page::<timeline::ItemView>("What happened, oldest first."),
+            .page::<timeline::ItemView>("What happened: oldest first, unless `order` says otherwise."),
     ]
 }
 
@@ -272,39 +283,6 @@ fn held_opens() -> Vec<Operation> {
     ]
 }
 
-fn all_runs() -> Vec<Operation> {
-    vec![
-        post("/sites/{site}/destinations/{id}/resync", runs::resync, "resyncDestination", "Push everybody")
-            .says(
-                "Everybody who holds a level that the destination is told of, and everybody of whom something is \
-                remembered there. With `adopt`, as after a restore from a backup, what is wanted and already there is \
-                Latchkey's from then on.",
-            )
-            .accepted::<runs::RunView>("It has begun. Follow it at `Location` until its state is `finished`.")
-            .conflict("A run of this destination is open: follow that one to its end."),
-        get("/sites/{site}/runs", runs::list, "listRuns", "List the runs of a destination")
-            .says("The latest ten are kept.")
-            .page::<runs::RunView>("The runs, newest first."),
-        get("/sites/{site}/runs/{id}", runs::get, "getRun", "Look how far a run is")
-            .thing::<runs::RunView>("The run."),
-        get("/sites/{site}/drift", runs::drift, "listDrift", "What differs at the destinations")
-            .says(
-                "Of the latest run that has looked at each destination. It looks by itself at night, and repairs what \
-                it finds. Whoever has a push under way is not counted.",
-            )
-            .answers::<runs::ReportView>("The latest look at each destination, and a page of what was found."),
-        post("/sites/{site}/drift", runs::observe, "observeDrift", "Look what differs now")
-            .says("At every enabled destination; where a run is open already, that one is answered.")
-            .accepted::<runs::RunsView>("It has begun."),
-        post("/sites/{site}/drift/repair", runs::repair, "repairDrift", "Repair what differs now")
-            .says(
-                "At every enabled destination: what differs is pushed, and what has failed is taken up again. A signed \
-                webhook cannot be looked at: there, only what has failed is told again.",
-            )
-            .accepted::<runs::RunsView>("It has begun."),
-    ]
-}
-
 fn access() -> Vec<Operation> {
     vec![
         get(
@@ -333,6 +311,8 @@ fn webhooks() -> Vec<Operation> {
         get("/sites/{site}/webhooks/{id}", webhooks::get, "getWebhook", "Look at a webhook")
             .says("With its body, for a key with the scope `support`, until the body has aged out.")
             .thing::<webhooks::WebhookView>("The webhook."),
+        get("/sites/{site}/webhooks/{id}/reading", readings::get, "getReading", "What a webhook says, and what it led to")
+            .thing::<readings::ReadingView>("What it says, its event, whose that is, and the steps of access."),
         post(
             "/sites/{site}/webhooks/{id}/replay",
             webhooks::replay,
@@ -340,7 +320,7 @@ fn webhooks() -> Vec<Operation> {
             "Judge and apply it again",
         )
         .answers::<webhooks::WebhookView>("The webhook as it now is.")
-        .conflict("It was discarded: restore it, which applies it as well."),
+        .conflict("It was discarded: restore it, which applies it as well. Or it is a test purchase, which never counts."),
         post(
             "/sites/{site}/webhooks/{id}/discard",
             webhooks::discard,
@@ -355,7 +335,14 @@ fn webhooks() -> Vec<Operation> {
             "Let it count again",
         )
         .answers::<webhooks::WebhookView>("The webhook as it now is.")
-        .conflict("It is not discarded: replay it to apply it again."),
+        .conflict("It is not discarded: replay it to apply it again. Or it is a test purchase, which never counts."),
+        post("/sites/{site}/test-purchase", test_purchase::create, "createTestPurchase", "See what comes of a purchase")
+            .says(
+                "What Kartra would send is stored as a webhook whose feed is `test` and whose status is `discarded` from the \
+                first. Nobody gains a level by it, no product appears, no destination is told, and it can neither be \
+                replayed nor restored. The answer says what would come of it by the mappings of now.",
+            )
+            .answers::<test_purchase::TestPurchaseView>("What would come of it."),
     ]
 }
 
@@ -365,6 +352,19 @@ fn changes() -> Vec<Operation> {
             .says(STREAM)
             .page::<changes::ChangeView>("The changes, oldest first.")
             .streams(),
+    ]
+}
+
+fn all_stats() -> Vec<Operation> {
+    let days = "Days are days in UTC. Counting began with the version that brought it: of the days before, what is still \
+        kept has been counted. A change counts on the day on which it was recorded.";
+    vec![
+        get("/sites/{site}/stats", stats::of_site, "getSiteStats", "How it goes at a site")
+            .says(days)
+            .answers::<stats::StatsView>("How it goes, as of now."),
+        get("/stats", stats::of_all, "getStats", "How it goes at all sites")
+            .says("Of all sites that the key opens, taken together. Days are days in UTC.")
+            .answers::<stats::StatsView>("How it goes, as of now."),
     ]
 }
 
@@ -383,57 +383,6 @@ fn alarms() -> Vec<Operation> {
         .says("A payment was expected, and has not come for longer than `overdue_days` of the site's `alarms`. Nobody \
             loses access by it: Kartra may not have told.")
         .page::<subscriptions::OverdueView>("The overdue subscriptions, the latest to be due first."),
-    ]
-}
-
-fn destinations() -> Vec<Operation> {
-    vec![
-        get("/sites/{site}/destinations", destinations::list, "listDestinations", "List the destinations")
-            .page::<destinations::DestinationView>("The destinations, newest first; never their secrets."),
-        post("/sites/{site}/destinations", destinations::create, "createDestination", "Make a destination")
-            .says("It is told of changes from then on. What a signed webhook signs with is made where none is given; it is in \
-                this answer and nowhere else.")
-            .made::<destinations::Written>()
-            .conflict("The site has as many destinations as it may have."),
-        get("/sites/{site}/destinations/{id}", destinations::get, "getDestination", "Look at a destination")
-            .thing::<destinations::DestinationView>("The destination."),
-        patch("/sites/{site}/destinations/{id}", destinations::edit, "editDestination", "Change a destination")
-            .says("Another `config`, or `enabled`, says that whatever kept it from being called may be over: what waits is sent \
-                at once.")
-            .edited::<destinations::Written>(),
-        delete("/sites/{site}/destinations/{id}", destinations::remove, "deleteDestination", "Delete a destination")
-            .says("What was added at the site stays there, and is nobody's from now on. To have it removed, take the levels \
-                away from the destination first, and let its pushes come to an end.")
-            .ended("Nothing more is sent to it.")
-            .if_match(),
-        post("/sites/{site}/destinations/{id}/test", destinations::test, "testDestination", "Test a destination")
-            .says("It is called within 30 seconds, and no member is touched: WordPress and Ghost are asked about credentials, \
-                rights and names, a signed webhook gets a message of the type `test`. When all is well, a destination that was \
-                `paused` or `broken` is called again.")
-            .answers::<destinations::Tested>("What was found, in words, be it good or bad."),
-        post(
-            "/sites/{site}/destinations/{id}/rotate-secret",
-            destinations::rotate,
-            "rotateDestinationSecret",
-            "Make another secret",
-        )
-        .says("For a while, messages are signed with the secret before, too, so that the receiver refuses none meanwhile.")
-        .answers::<destinations::Rotated>("The new secret, which no other answer shows.")
-        .conflict("Nothing is signed for this kind, or an earlier secret is still in use."),
-    ]
-}
-
-fn pushes() -> Vec<Operation> {
-    vec![
-        get("/sites/{site}/pushes", pushes::list, "listPushes", "List the pushes")
-            .says("A page may be short, or empty, before the last where few pushes are of the destination asked for.")
-            .page::<pushes::PushView>("The pushes, newest first."),
-        get("/sites/{site}/pushes/{id}", pushes::get, "getPush", "Look at a push")
-            .thing::<pushes::PushView>("The push."),
-        post("/sites/{site}/pushes/{id}/retry", pushes::retry, "retryPush", "Take a push up again")
-            .says("It carries what is wanted when it is sent, and begins at its first attempt.")
-            .answers::<pushes::PushView>("The push as it now is.")
-            .conflict("The destination was deleted, or somebody is to be welcomed while the push is under way."),
     ]
 }
 

@@ -7,7 +7,7 @@ use crate::core::Instant;
 use crate::core::mapping::Mapping;
 use crate::core::policy::Policy;
 use crate::flow::edits::Edits;
-use crate::flow::plans::edits_of;
+use crate::flow::plans::{changes_of, edits_of};
 use crate::store::plans::{Kind, Moved, Plan, State, Step, What, Window};
 use crate::web::answer::Resource;
 use crate::web::extract::{KartraId, Object};
@@ -27,6 +27,9 @@ pub(in crate::api) struct PlanView {
     state: State,
     /// What it would write.
     rules: Rules,
+    /// The changes that it was made from, to make it again; empty where it was not made by `POST …/plans`.
+    #[schemars(with = "Vec<ChangeShape>")]
+    changes: Vec<serde_json::Value>,
     /// How many members were looked at.
     done: i64,
     /// How many members are concerned, those counted twice who have several of the products.
@@ -88,6 +91,7 @@ impl From<Plan> for PlanView {
     fn from(plan: Plan) -> Self {
         Self {
             rules: edits_of(&plan).unwrap_or_default().into(),
+            changes: changes_of(&plan),
             id: plan.id,
             kind: plan.kind,
             state: plan.state,
@@ -156,20 +160,28 @@ pub struct Create {
 }
 
 /// One change of the rules. It is read key by key, so that a fault has its place.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub(super) op: Op,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mapping: Option<serde_json::Value>,
-    #[serde(default, deserialize_with = "crate::web::extract::written")]
+    #[serde(
+        default,
+        deserialize_with = "crate::web::extract::written",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(super) policy: Option<Option<Object<Policy>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) level: Option<Object<levels::Create>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) product_id: Option<KartraId>,
 }
 
 /// What a change does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Op {
     CreateMapping,

@@ -31,6 +31,8 @@ pub enum Feed {
     Ipn,
     /// Neither could be recognised.
     Unknown,
+    /// No feed of Kartra's: a test purchase that an operator has sent, which is never applied.
+    Test,
 }
 
 impl Feed {
@@ -41,6 +43,7 @@ impl Feed {
             Self::Outbound => "outbound",
             Self::Ipn => "ipn",
             Self::Unknown => "unknown",
+            Self::Test => "test",
         }
     }
 
@@ -50,6 +53,7 @@ impl Feed {
         match word {
             "outbound" => Self::Outbound,
             "ipn" => Self::Ipn,
+            "test" => Self::Test,
             _ => Self::Unknown,
         }
     }

@@ -8,6 +8,7 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::fmt;
 
 /// The longest id that is accepted, in bytes. Kartra's are numbers; an index row has to hold several.
 pub const ID_BYTES_MAX: usize = 255;
@@ -154,6 +155,15 @@ impl Amount {
         let fraction: String =
             fraction.chars().chain(std::iter::repeat('0')).take(Self::DECIMALS).collect();
         format!("{whole}{fraction}").parse().ok().map(Self)
+    }
+}
+
+/// With a point, and two decimals at least; the inverse of [`Amount::parse`].
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fraction = format!("{:04}", self.0 % 10_000);
+        let (cents, rest) = fraction.split_at(2);
+        write!(f, "{}.{cents}{}", self.0 / 10_000, rest.trim_end_matches('0'))
     }
 }
 

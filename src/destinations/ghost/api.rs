@@ -22,6 +22,8 @@ const ADMIN_PATH: &str = "/ghost/api/admin";
 const INCLUDE: &str = "labels,tiers";
 /// The most that Ghost lists at once.
 const LIMIT_MAX: &str = "100";
+/// How many pages of labels are read at most.
+const LABEL_PAGES_MAX: u32 = 10;
 
 const NOT_FOUND: u16 = 404;
 const NOT_ACCEPTABLE: u16 = 406;
@@ -54,6 +56,26 @@ struct Members {
 #[derive(Deserialize)]
 struct Labels {
     labels: Vec<Label>,
+}
+
+/// What Ghost says of the pages of a list.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Paged {
+    meta: Meta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Meta {
+    pagination: Pagination,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Pagination {
+    /// The next page; none behind the last.
+    next: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +157,24 @@ impl Api {
         let query = [("filter", &*filter), ("limit", "1")];
         let found: Labels = done(&self.get("labels/", &query).await?)?;
         Ok(found.labels.into_iter().next().map(|label| label.name))
+    }
+
+    /// The names of the labels, page by page up to so many, and whether these are all.
+    pub(super) async fn labels(&self) -> Result<(Vec<String>, bool), Failure> {
+        let mut names = Vec::new();
+        for page in 1..=LABEL_PAGES_MAX {
+            let page = page.to_string();
+            let query = [("limit", LIMIT_MAX), ("page", &*page), ("order", "name asc")];
+            let answered = self.get("labels/", &query).await?;
+            let found: Labels = done(&answered)?;
+            let pages = serde_json::from_slice::<Paged>(&answered.body).unwrap_or_default();
+            let is_last = found.labels.is_empty() || pages.meta.pagination.next.is_none();
+            names.extend(found.labels.into_iter().map(|label| label.name));
+            if is_last {
+                return Ok((names, true));
+            }
+        }
+        Ok((names, false))
     }
 
     /// Which version of Ghost answers; needs no key.

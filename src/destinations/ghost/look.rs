@@ -2,7 +2,7 @@
 
 use super::api::{Api, Unread};
 use super::tier::TierOf;
-use super::{Failure, Finding};
+use super::{Failure, Finding, Offer, Offered};
 use std::collections::BTreeSet;
 
 /// The longest name of a label, in characters.
@@ -38,6 +38,28 @@ pub(super) async fn test(api: &Api, tiers: &[TierOf], remotes: &BTreeSet<String>
     findings.extend(names(api, remotes).await);
     findings.extend(of_tiers(api, tiers, remotes).await);
     findings
+}
+
+/// What levels can be told as: the labels, by name, and behind them the tiers, which are given beside a label.
+pub(super) async fn offered(api: &Api) -> Result<Offered, Failure> {
+    let (mut labels, is_all) = api.labels().await?;
+    labels.sort_by_key(|name| name.to_lowercase());
+    let labels = labels.into_iter().map(|name| Offer::named("label", name));
+    let tiers = api.tiers().await?;
+    let tiers = tiers.iter().map(|tier| Offer {
+        what: "tier",
+        remote: tier.slug().to_owned(),
+        name: Some(tier.name().to_owned()),
+        unfit: tier.unfit().map(|why| format!("The tier {} {why}.", tier.name())),
+    });
+    let seen = labels.len();
+    let more =
+        || format!("These are the first {seen} labels of Ghost; any other can be written down.");
+    Ok(Offered {
+        offers: labels.chain(tiers).collect(),
+        incomplete: (!is_all).then(more),
+        makes_missing: true,
+    })
 }
 
 /// What is wrong where members may not be read.

@@ -91,6 +91,11 @@ impl Tier {
         self.id == called || words.into_iter().flatten().any(|word| is_named(word, called))
     }
 
+    /// What it is written down as: its slug, which stays when its name is changed.
+    pub(super) fn slug(&self) -> &str {
+        self.slug.as_deref().unwrap_or(&self.id)
+    }
+
     /// What operators call it.
     pub(super) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)

@@ -1,10 +1,10 @@
 //! The accounts of a site, brought in line.
 
-use super::super::{Account, Accounts, Failure, Finding};
+use super::super::{Account, Accounts, Failure, Finding, Offered};
 use super::reply::{EXISTING_EMAIL, INVALID_EMAIL, Problem, asks_for_patience};
 use super::site::Site;
 use super::user::{PROTECTED_ROLES, User, normal};
-use super::{check, login, words};
+use super::{check, login, offered, words};
 use crate::secrets::{SecretError, new_password};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -130,6 +130,10 @@ impl Accounts for Site {
 
     async fn test(&self, remotes: &BTreeSet<String>) -> Vec<Finding> {
         check::findings(self, remotes).await
+    }
+
+    async fn offered(&self, named: &BTreeSet<String>) -> Result<Offered, Failure> {
+        offered::roles(self, named).await
     }
 }
 

@@ -16,6 +16,14 @@ pub fn missing(user: &User) -> Vec<&'static str> {
     NEEDED.into_iter().filter(|capability| !user.may(capability)).collect()
 }
 
+/// That these rights are missing, and what to do, without a full stop.
+pub fn lacks(username: &str, missing: &[&str]) -> String {
+    let missing = missing.join(", ");
+    format!(
+        "{username} lacks {missing}: give that user the role of an administrator, or one with these rights"
+    )
+}
+
 /// Looks at connection, credentials, rights and names, until something is so wrong that the rest cannot be seen.
 pub async fn findings(site: &Site, remotes: &BTreeSet<String>) -> Vec<Finding> {
     let connection = Finding::good("connection", "WordPress's REST API answers.");
@@ -37,38 +45,58 @@ pub async fn findings(site: &Site, remotes: &BTreeSet<String>) -> Vec<Finding> {
             findings.push(name(site, &me, remote).await);
         }
     } else {
-        let missing = missing.join(", ");
-        let detail = format!(
-            "{username} lacks {missing}: give that user the role of an administrator, or one with these rights."
-        );
-        findings.push(Finding::bad("rights", detail));
+        findings.push(Finding::bad("rights", format!("{}.", lacks(username, &missing))));
     }
     findings
 }
 
-/// Whether a role is there and may be given. Nothing lists the roles of a site, but each is looked at before
-/// an account is made; this asks for an account that cannot be made, because its name and its address are taken:
-/// by who asks.
+/// Whether a role is there and may be given.
 async fn name(site: &Site, me: &User, role: &str) -> Finding {
     if PROTECTED_ROLES.contains(&role) {
         let detail =
             format!("Latchkey gives nobody the role {role}: write down another one for the level.");
         return Finding::bad("names", detail);
     }
-    let unseen = |why: &str| {
-        Finding::bad("names", format!("Whether the role {role} is there cannot be seen: {why}."))
-    };
-    let Ok(password) = new_password() else { return unseen("this machine gave no random bytes") };
-    let body = json!({ "username": me.username, "email": me.email, "password": password, "roles": [role] });
-    match site.save("", &body).await {
-        Ok(Err(problem)) if problem.is_taken() => {
+    match given(site, me, role).await {
+        Given::Yes => {
             Finding::good("names", format!("The role {role} is there, and may be given."))
         }
-        Ok(Err(problem)) if problem.code == INVALID_ROLE => {
-            Finding::bad("names", format!("{}.", problem.failure(&site.username)))
+        Given::No(why) => Finding::bad("names", format!("{why}.")),
+        Given::Unseen(why) => {
+            let detail = format!("Whether the role {role} is there cannot be seen: {why}.");
+            Finding::bad("names", detail)
         }
-        Ok(Err(problem)) => unseen(super::words::unfinished(&problem.said)),
-        Ok(Ok(user)) => unseen(&format!("the site made the account {} when it could not", user.id)),
-        Err(failure) => unseen(&failure.to_string()),
+    }
+}
+
+/// Whether a role is there and may be given; where not, why, without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// It is.
+    Yes,
+    /// It is not.
+    No(String),
+    /// Nobody knows.
+    Unseen(String),
+}
+
+/// Looks whether a role is there and may be given. Nothing lists the roles of a site, but each is looked at before an
+/// account is made; this asks for an account that cannot be made, because its name and its address are taken: by who
+/// asks.
+pub async fn given(site: &Site, me: &User, role: &str) -> Given {
+    let Ok(password) = new_password() else {
+        return Given::Unseen("this machine gave no random bytes".to_owned());
+    };
+    let body = json!({ "username": me.username, "email": me.email, "password": password, "roles": [role] });
+    match site.save("", &body).await {
+        Ok(Err(problem)) if problem.is_taken() => Given::Yes,
+        Ok(Err(problem)) if problem.code == INVALID_ROLE => {
+            Given::No(problem.failure(&site.username).to_string())
+        }
+        Ok(Err(problem)) => Given::Unseen(super::words::unfinished(&problem.said).to_owned()),
+        Ok(Ok(user)) => {
+            Given::Unseen(format!("the site made the account {} when it could not", user.id))
+        }
+        Err(failure) => Given::Unseen(failure.to_string()),
     }
 }

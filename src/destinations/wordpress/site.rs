@@ -2,12 +2,13 @@
 
 use super::super::{Caller, Failure};
 use super::reply::{self, Done, NO_SUCH_USER, Problem};
-use super::user::{Listed, User, normal};
+use super::user::{Holder, Listed, User, normal};
 use crate::egress::{Answer, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use form_urlencoded::Serializer;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Where the users are.
 const USERS: &str = "/wp-json/wp/v2/users";
@@ -19,6 +20,11 @@ const USER_FIELDS: &str = "id,email,username,roles,capabilities";
 const USERS_PER_PAGE: u64 = 50;
 /// How many pages are read at most: who has that many namesakes is not looked for.
 const PAGES_MAX: u64 = 200;
+
+/// How many users are on a page of which only the roles are read: a few dozen bytes each.
+const ROLES_PER_PAGE: u64 = 100;
+/// How many accounts are looked at for the roles that they hold.
+pub const ACCOUNTS_LOOKED_AT: u64 = 500;
 
 /// A site that can be called.
 pub struct Site {
@@ -88,6 +94,34 @@ impl Site {
         Err(Failure::Refused(format!(
             "the addresses of more than {users} accounts contain this one"
         )))
+    }
+
+    /// The roles that the first accounts of the site hold, as far as they may be seen.
+    pub async fn roles(&self) -> Result<BTreeSet<String>, Failure> {
+        let mut roles = BTreeSet::new();
+        let per_page = ROLES_PER_PAGE.to_string();
+        for page in 1..=ACCOUNTS_LOOKED_AT / ROLES_PER_PAGE {
+            let number = page.to_string();
+            let query = [
+                ("_fields", "roles"),
+                ("orderby", "id"),
+                ("order", "asc"),
+                ("per_page", per_page.as_str()),
+                ("page", number.as_str()),
+            ];
+            let done = match self.get("", &query).await? {
+                Ok(done) => done,
+                Err(problem) => return Err(problem.failure(&self.username)),
+            };
+            let pages = done.pages;
+            let users: Vec<Holder> = done.into()?;
+            let is_last = pages.map_or(users.is_empty(), |pages| page >= pages);
+            roles.extend(users.into_iter().flat_map(|user| user.roles));
+            if is_last {
+                break;
+            }
+        }
+        Ok(roles)
     }
 
     /// Writes a user, new (an empty path) or not.

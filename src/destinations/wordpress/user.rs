@@ -22,6 +22,14 @@ pub struct Listed {
     pub email: String,
 }
 
+/// A user of whom only the roles are read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Holder {
+    /// Their roles; none where the site shows none.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
 /// A user.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {

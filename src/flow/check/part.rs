@@ -5,7 +5,6 @@ use crate::core::access::Picture;
 use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::link::PurchaseId;
 use crate::core::member::Override;
-use crate::flow::fold;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
 use crate::store::members::Member;
@@ -106,9 +105,7 @@ impl Compared {
             let detail = match recorded.remove(id) {
                 None => "is not recorded",
                 Some(stored) if *folded != stored.folded => "gives something else",
-                Some(stored) if fold::standing(bench, folded) != stored.standing => {
-                    "is listed otherwise"
-                }
+                Some(stored) if bench.standing(folded) != stored.standing => "is listed otherwise",
                 Some(stored) if picture.outlines.get(id) != Some(&stored.outline) => {
                     "is outlined otherwise"
                 }

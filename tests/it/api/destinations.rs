@@ -2,6 +2,7 @@
 
 mod acts;
 mod refused;
+mod unsaved;
 
 use super::bodies::sale;
 use super::{SITE, applied, each, gold, honours_etags, items, made, problem, with_settings};

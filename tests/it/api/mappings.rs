@@ -48,6 +48,26 @@ on_both_databases! {
         problem(&app.delete(&path), 404, "not-found");
     }
 
+    fn mappings_are_found_by_product_and_by_whether_it_was_seen(app: &TestApp) {
+        app.level("gold");
+        applied(app, &sale(1001, "dana@x.example"));
+        let ids: Vec<Value> = [PRODUCT.to_string(), "9".to_owned(), "10".to_owned()]
+            .iter()
+            .map(|product| app.map(&json!({ "product_id": product, "level": "gold" }))["id"].clone())
+            .collect();
+        let found = |query: &str| -> Vec<Value> {
+            items(&app.get(&format!("{SITE}/mappings?{query}"))).iter().map(|mapping| mapping["id"].clone()).collect()
+        };
+        assert_eq!(found("seen=true"), ids[..1]);
+        assert_eq!(found("seen=false"), [ids[2].clone(), ids[1].clone()]);
+        assert_eq!(found("product_id=9"), ids[1..2]);
+        assert_eq!(found("product_id=9&seen=true"), Vec::<Value>::new());
+        let page = app.get(&format!("{SITE}/mappings?seen=false&limit=1")).json;
+        let cursor = page["next_cursor"].as_str().expect("a next page");
+        assert_eq!(found(&format!("seen=false&limit=1&cursor={cursor}")), ids[1..2]);
+        problem(&app.get(&format!("{SITE}/mappings?seen=perhaps")), 400, "malformed");
+    }
+
     fn a_mapping_honours_etags(app: &TestApp) {
         app.level("silver");
         let path = path_of(&gold(app));

@@ -10,6 +10,7 @@ mod concurrency;
 mod connection;
 mod destinations;
 mod door;
+mod explain;
 mod grants;
 mod health;
 mod hooks;
@@ -32,8 +33,10 @@ mod raw;
 mod recomputes;
 mod sites;
 mod sites_deleted;
+mod stats;
 mod stream;
 pub mod sweep;
+mod test_purchase;
 mod timeline;
 mod webhooks;
 

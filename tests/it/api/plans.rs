@@ -109,6 +109,29 @@ on_both_databases! {
         assert_eq!(app.get(&path).json["state"], "applied");
     }
 
+    fn a_plan_tells_the_changes_that_it_was_made_from_so_that_it_can_be_made_again(app: &TestApp) {
+        three(app);
+        app.level("gold");
+        let id = mapped(app, &json!({ "product_id": "501", "level": "gold" }));
+        let changes = json!([
+            { "op": "create_level", "level": { "id": "tin", "name": "Tin & more" } },
+            { "op": "create_level", "level": { "id": "lead" } },
+            { "op": "update_mapping", "id": id, "mapping": { "level": "tin", "price_point": null } },
+            { "op": "create_mapping", "mapping": { "product_id": 502, "level": "lead" } },
+            { "op": "set_policy", "policy": { "duration_days": null, "trial": "wait" } },
+        ]);
+        let (path, plan) = ready(app, &changes);
+        assert_eq!(plan["changes"], changes);
+        app.patch(&format!("{SITE}/mappings/{id}"), &json!({ "enabled": false }));
+        assert_eq!(apply(app, &path).status, 409);
+        let (path, _) = ready(app, &app.get(&path).json["changes"]);
+        assert_eq!(apply(app, &path).status, 200);
+        let mapping = app.get(&format!("{SITE}/mappings/{id}")).json;
+        assert_eq!((&mapping["level"], &mapping["enabled"]), (&json!("tin"), &json!(false)));
+        assert_eq!(ready(app, &json!([{ "op": "set_policy", "policy": null }])).1["changes"][0]["policy"], Value::Null);
+        assert_eq!(ready(app, &json!([{ "op": "ignore_product", "product_id": 501 }])).1["changes"], json!([{ "op": "ignore_product", "product_id": "501" }]));
+    }
+
     fn a_move_is_a_level_that_is_kept_with_another_end(app: &TestApp) {
         three(app);
         app.level("gold");

@@ -31,12 +31,14 @@ on_both_databases! {
             "price_points": [
                 { "price_point": "pp-a", "purchases": 1 }, { "price_point": "pp-b", "purchases": 2 },
             ],
+            "mappings": [],
             "first_seen_at": "2026-01-01T00:00:00Z", "last_seen_at": "2026-01-02T00:00:00Z",
         }));
         applied(app, &cancellation(1004, 1003, "finn@x.example"));
         assert_eq!(product(app)["held"], 2, "what is over is held no more");
         gold(app);
         let mapped = product(app);
+        assert_eq!(mapped["mappings"], app.get(&format!("{SITE}/mappings")).json["items"]);
         assert_eq!((&mapped["status"], &mapped["held"]), (&json!("mapped"), &json!(0)));
         assert_eq!(mapped["oldest_held_at"], json!(null));
     }
@@ -74,6 +76,19 @@ on_both_databases! {
         assert_eq!(with_status(app, "mapped"), ["72"]);
         assert_eq!(with_status(app, "ignored"), ["73"]);
         problem(&app.get(&format!("{SITE}/products?status=loved")), 400, "malformed");
+    }
+
+    fn products_are_found_by_a_part_of_their_name_or_id(app: &TestApp) {
+        for (number, name) in (71..).zip(["Meal plans", "Kettle bells", "100% <b>Yoga</b>"]) {
+            let sale = sale(number, "dana@x.example").with("product_id", number);
+            applied(app, &sale.with("product_name", name));
+        }
+        let found = |q: &str| each(&items(&app.get(&format!("{SITE}/products?q={q}"))), "product_id");
+        for (q, products) in [("MEAL", vec!["71"]), ("72", vec!["72"]), ("7", vec!["73", "72", "71"]), ("%25", vec!["73"]), ("zen", vec![])] {
+            assert_eq!(found(q), products, "{q}");
+        }
+        assert_eq!(found("l&status=mapped"), Vec::<String>::new());
+        assert_eq!(found("l&status=unmapped&limit=1"), ["72"]);
     }
 
     fn a_product_honours_etags(app: &TestApp) {

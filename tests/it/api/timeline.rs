@@ -119,6 +119,12 @@ on_both_databases! {
         for limit in 1..=all.len() + 1 {
             assert_eq!(walk(app, DANA, limit), all, "in pages of {limit}");
         }
+        let from_the_end: Vec<Value> = all.iter().rev().cloned().collect();
+        for limit in 1..=all.len() + 1 {
+            let newest_first = format!("{DANA}?order=newest_first");
+            assert_eq!(walk(app, &newest_first, limit), from_the_end, "from the end, in pages of {limit}");
+        }
+        assert_eq!(walk(app, &format!("{DANA}?order=oldest_first"), 500), all);
     }
 
     fn what_waits_or_was_set_aside_is_told_where_it_names_the_person(app: &TestApp) {
@@ -168,6 +174,7 @@ on_both_databases! {
             problem(&app.get(&format!("{SITE}/members/{odd}/timeline")), 400, "malformed");
         }
         for query in ["limit=0", "limit=501", "limit=x", "cursor=", "cursor=x", "cursor=WyIiXQ", "at=2026-01-01T00:00:00Z",
+            "order=", "order=newest",
             // ["",""], ["\u0000","a"], and an instant of the year -200000.
             "cursor=WyIiLCIiXQ", "cursor=WyJcdTAwMDAiLCJhIl0", "cursor=WyItMjAwMDAwLTAxLTAxVDAwOjAwOjAwIiwiYSJd"] {
             problem(&app.get(&format!("{DANA}?{query}")), 400, "malformed");

@@ -121,6 +121,29 @@ fn what_is_wanted_while_a_push_is_under_way_is_sent_after_it() {
 }
 
 #[test]
+fn what_is_wanted_while_a_push_is_under_way_that_is_never_noted_is_another_message() {
+    on_both(|app| {
+        let receiver = Receiver::start();
+        let (id, dying, _go) = hanging(app, &receiver);
+        super::gives_back(app, 2, "ben@example.com");
+        app.drain();
+        dying.cut();
+        app.clock.set(app.clock.now() + LEASE);
+        carry(app);
+        let heard = receiver.heard();
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert_ne!(heard[0].headers["webhook-id"], heard[1].headers["webhook-id"]);
+        let said = |heard: &Heard| {
+            serde_json::from_str::<serde_json::Value>(&heard.body).expect("JSON")["data"].clone()
+        };
+        let (first, second) = (said(&heard[0]), said(&heard[1]));
+        assert!(second["version"].as_i64() > first["version"].as_i64(), "{first} {second}");
+        assert_eq!(second["levels"], serde_json::json!([]));
+        assert_eq!(push_of(app, &id, "ben@example.com").status, "done");
+    });
+}
+
+#[test]
 fn of_many_workers_one_sends_each_push() {
     on_both(|app| {
         let receiver = Receiver::start();

@@ -3,13 +3,14 @@
 mod accounts;
 mod labels;
 mod look;
+mod offered;
 mod refusals;
 mod tiers;
 mod written;
 
 use crate::support::ghost::{Ghost, KEY, Member};
 use latchkey::destinations::{
-    Account, Accounts, Caller, Config, Failure, Finding, Pace, Remote, Wrong, kind,
+    Account, Accounts, Caller, Config, Failure, Finding, Offered, Pace, Remote, Wrong, kind,
 };
 use latchkey::egress::Egress;
 use serde_json::{Value, json};
@@ -76,6 +77,10 @@ impl Site {
 
     fn rename(&self, account: &Account, email: &str) -> Result<Account, Failure> {
         self.run(self.accounts.rename(account, email))
+    }
+
+    fn offered(&self) -> Result<Offered, Failure> {
+        self.run(self.accounts.offered(&BTreeSet::new()))
     }
 
     fn test(&self, remotes: &[&str]) -> Vec<Finding> {

@@ -177,3 +177,33 @@ fn who_cannot_be_looked_at_is_unseen_with_the_reason_and_keeps_nobody_waiting() 
         assert!(why.contains("500"), "{why}");
     });
 }
+
+#[test]
+fn one_destination_alone_is_looked_at_and_repaired_where_it_is_named() {
+    on_both(|app| {
+        let (club, other) = (Club::of(app), Club::of(app));
+        let begin = |path: &str, body: &serde_json::Value| {
+            app.post(&format!("{}/drift{path}", super::SITE), body)
+        };
+        for path in ["", "/repair"] {
+            let begun = begin(path, &json!({ "destination": club.id }));
+            assert_eq!(begun.status, 202, "{begun:?}");
+            let of = |run: &serde_json::Value| run["destination"].clone();
+            let items: Vec<_> =
+                begun.json["items"].as_array().expect("runs").iter().map(of).collect();
+            assert_eq!(items, [json!(club.id)], "{path}");
+            carries(app);
+        }
+        let runs = app.get(&format!("{}/runs?destination={}", super::SITE, other.id));
+        assert_eq!(runs.json["items"], json!([]));
+        let nowhere = begin("", &json!({ "destination": "nowhere" }));
+        assert_eq!(
+            (nowhere.status, &nowhere.json["errors"][0]["pointer"]),
+            (422, &json!("/destination"))
+        );
+        let path = format!("{}/destinations/{}", super::SITE, club.id);
+        assert_eq!(app.patch(&path, &json!({ "enabled": false })).status, 200);
+        assert_eq!(begin("/repair", &json!({ "destination": club.id })).status, 409);
+        assert_eq!(begin("", &json!({})).json["items"].as_array().map(Vec::len), Some(1));
+    });
+}

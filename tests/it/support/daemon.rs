@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -175,8 +175,11 @@ impl Home {
             command.stdout(Stdio::piped()).stderr(errors_of).spawn().expect("a process");
         let stdout = child.stdout.take().expect("its output");
         let (tell, told) = mpsc::channel();
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&printed);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                keep.lock().expect("nobody panicked with it").push(line.clone());
                 let _ = tell.send(line);
             }
         });
@@ -191,7 +194,7 @@ impl Home {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = super::client();
-        Daemon { child, base, greeting, hook, errors, runtime, client }
+        Daemon { child, base, greeting, hook, printed, errors, runtime, client }
     }
 
     fn next_log(&self) -> (usize, PathBuf) {
@@ -240,6 +243,7 @@ pub struct Daemon {
     pub greeting: String,
     /// The path of the webhook URL that it showed.
     pub hook: String,
+    printed: Arc<Mutex<Vec<String>>>,
     errors: PathBuf,
     /// What requests run on; a test may run its own tasks here.
     pub runtime: tokio::runtime::Runtime,
@@ -248,6 +252,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// What follows these words in what it printed, when it has.
+    pub fn printed(&self, words: &str) -> String {
+        let rest = |line: &String| line.strip_prefix(words).map(str::to_owned);
+        let look = || self.printed.lock().expect("nobody panicked with it").iter().find_map(rest);
+        until(words, look)
+    }
+
     /// Asks with the admin key.
     pub fn get(&self, path: &str) -> Reply {
         self.send(self.client.get(format!("{}{path}", self.base)).bearer_auth(ADMIN_KEY))

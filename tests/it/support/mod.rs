@@ -3,6 +3,7 @@
 //!
 //! A test never sleeps to wait: [`TestApp::drain`] works until nothing is due.
 
+pub mod browser;
 pub mod daemon;
 mod database;
 pub mod ghost;
@@ -11,6 +12,7 @@ mod ipn;
 mod listener;
 mod reply;
 mod row;
+mod supervised;
 pub mod wordpress;
 
 pub use database::Database;

@@ -3,13 +3,16 @@
 
 mod accounts;
 mod check;
+mod offered;
 mod outages;
 mod refusals;
 mod roles;
 mod welcome;
 
 use crate::support::wordpress::Wordpress;
-use latchkey::destinations::{Account, Accounts, Caller, Failure, Finding, Pace, Remote, kind};
+use latchkey::destinations::{
+    Account, Accounts, Caller, Failure, Finding, Offered, Pace, Remote, kind,
+};
 use latchkey::egress::Egress;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -78,6 +81,10 @@ impl Club {
 
     fn welcome(&self, account: &Account) -> Result<(), Failure> {
         self.does(self.accounts.welcome(account))
+    }
+
+    fn offered(&self, named: &[&str]) -> Result<Offered, Failure> {
+        self.does(self.accounts.offered(&set(named)))
     }
 
     fn test(&self, remotes: &[&str]) -> Vec<Finding> {

@@ -137,8 +137,18 @@ impl State {
         let same =
             |name: &String| wanted.as_ref().is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
         let found = self.labels.iter().filter(|name| same(name));
-        let found: Vec<Value> = found.map(|name| json!({ "name": name })).collect();
-        Answer::json(200, &json!({ "labels": found, "meta": {} }))
+        let mut found: Vec<&String> = found.collect();
+        found.sort();
+        let number = |key: &str, otherwise: usize| request.query(key).parse().unwrap_or(otherwise);
+        // As of Ghost 6, no more than 100 at once.
+        let (limit, page) = (number("limit", 15).min(100), number("page", 1));
+        let pages = found.len().div_ceil(limit).max(1);
+        let shown = found.iter().skip((page - 1) * limit).take(limit);
+        let shown: Vec<Value> = shown.map(|name| json!({ "name": name })).collect();
+        let (next, total) = ((page < pages).then_some(page + 1), found.len());
+        let pagination =
+            json!({ "page": page, "limit": limit, "pages": pages, "total": total, "next": next });
+        Answer::json(200, &json!({ "labels": shown, "meta": { "pagination": pagination } }))
     }
 
     /// Shows a member.

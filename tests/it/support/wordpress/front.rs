@@ -1,8 +1,8 @@
 //! What a WordPress is reached by: PHP's own web server, on a port of loopback.
 
 use super::php;
-use super::supervised::Supervised;
 use crate::support::daemon::until;
+use crate::support::supervised::Supervised;
 use latchkey::secrets::random;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -7,17 +7,16 @@
 
 mod front;
 mod person;
-mod supervised;
 
 pub use front::Front;
 pub use person::Person;
 
+use crate::support::supervised::Supervised;
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
-use supervised::Supervised;
 
 /// Where the files of WordPress are, as its package brings them.
 const FILES: &str = "LATCHKEY_TEST_WORDPRESS";

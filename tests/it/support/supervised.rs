@@ -9,7 +9,7 @@ pub struct Supervised(Child);
 impl Supervised {
     /// Runs a command; what it says goes to the end of a log. A directory goes with it, where one is named.
     pub fn start(command: &Command, log: &Path, directory: Option<&Path>) -> Self {
-        let script = super::file("supervise.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/supervise.sh");
         let mut shell = Command::new("sh");
         shell.arg(script).arg(log).arg(directory.unwrap_or(Path::new("")));
         shell.arg(command.get_program()).args(command.get_args());

@@ -1,0 +1,200 @@
+//! One webhook: what happened, its body beside its reading, and what it led to.
+
+use super::body::Body;
+use crate::console::desk::{Desk, segment};
+use crate::console::phrases::{self, Status};
+use crate::console::refused::Refused;
+use crate::console::rules::Levels;
+use crate::console::shell::Shell;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is read of a webhook: what an operator calls it, where the reading has it, and Kartra's name for it.
+const FIELDS: [(&str, &str, &str); 19] = [
+    ("Kartra's word", "name", "action, or transaction_type"),
+    ("Transaction", "transaction_id", "transaction_id"),
+    ("E-mail of the purchase", "transaction_email", "lead_email"),
+    ("E-mail of the profile", "profile_email", "lead.email"),
+    ("Lead", "lead_id", "lead_id, or lead.id"),
+    ("Product", "product_id", "product_id"),
+    ("Name of the product", "product_name", "product_name"),
+    ("Price point", "price_point", "product_price_point"),
+    ("Amount", "amount", "transaction_full_amount"),
+    ("Date, in the site's time zone", "date", "transaction_date"),
+    ("Subscription", "subscription_id", "transaction_internal_subscription_id"),
+    ("First order", "original_id", "original_id"),
+    ("Order that it takes back", "parent_id", "transaction_parent_id"),
+    ("Trial", "trial", "trial"),
+    ("Days of trial", "trial_period", "trial_period"),
+    ("Days until the next payment", "rebill_circle", "rebill_circle"),
+    ("Payments of the plan", "installments", "installments"),
+    ("Payments left", "payments_left", "payments_left"),
+    ("Number of the payment", "pay_number", "transaction_subscription_pay_number"),
+];
+
+/// A webhook, as the API says it.
+#[derive(Deserialize)]
+struct Webhook {
+    id: String,
+    received_at: String,
+    feed: String,
+    status: String,
+    kind: Option<String>,
+    reason: Option<String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+    body_aged_out: Option<bool>,
+}
+
+/// What was read of it, and what it led to.
+#[derive(Deserialize)]
+struct Reading {
+    says: Option<Value>,
+    event: Option<Event>,
+    member: Option<Member>,
+    changes: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    occurred_at: String,
+    purchase: Option<String>,
+    told_by: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    id: String,
+    email: String,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    at: String,
+    email: String,
+    level: String,
+    what: String,
+    until: Option<String>,
+    reason: String,
+}
+
+impl Change {
+    fn reason(&self) -> &str {
+        phrases::reason(&self.reason)
+    }
+}
+
+/// A line of the reading.
+struct Field {
+    label: &'static str,
+    value: String,
+    /// What Kartra calls it.
+    from: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "activity/webhook.html")]
+struct WebhookPage {
+    shell: Shell,
+    /// The path of the list.
+    list: String,
+    /// The path of this page.
+    here: String,
+    webhook: Webhook,
+    reading: Reading,
+    fields: Vec<Field>,
+    body: Body,
+    levels: Levels,
+}
+
+impl WebhookPage {
+    fn status(&self) -> Option<&'static Status> {
+        phrases::status(&self.webhook.status)
+    }
+
+    fn kind(&self) -> &str {
+        self.webhook.kind.as_deref().map_or("Unreadable", phrases::kind)
+    }
+
+    fn feed(&self) -> &'static str {
+        match self.webhook.feed.as_str() {
+            "outbound" => "the outbound API",
+            "ipn" => "the IPN",
+            _ => "a feed that is not known",
+        }
+    }
+
+    /// Whether an operator sent it, to try what would happen: it is never applied, whatever anybody does.
+    fn is_test(&self) -> bool {
+        self.webhook.feed == "test"
+    }
+
+    /// The page of a webhook.
+    fn one(&self, id: &str) -> String {
+        format!("{}/{}", self.list, segment(id))
+    }
+
+    /// Where something is done about this one.
+    fn act(&self, act: &str) -> String {
+        format!("{}/{act}", self.here)
+    }
+
+    /// Another page of the site.
+    fn of_site(&self, page: &str) -> String {
+        format!("{}/sites/{}/{page}", self.shell.base, segment(&self.shell.site_id))
+    }
+
+    /// The page of a person, by address or id.
+    fn person(&self, key: &str) -> String {
+        format!("{}/{}", self.of_site("members"), segment(key))
+    }
+
+    /// The other webhooks that tell of the same event.
+    fn twins(&self) -> impl Iterator<Item = &String> {
+        let told_by = self.reading.event.iter().flat_map(|event| &event.told_by);
+        told_by.filter(|id| **id != self.webhook.id)
+    }
+
+    fn name<'a>(&'a self, level: &'a str) -> &'a str {
+        self.levels.name(level)
+    }
+}
+
+/// `GET /sites/{site}/activity/{id}`
+pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+    let (site, id) = path.into_inner();
+    let site = desk.site(&site).await?;
+    let api = format!("/sites/{}/webhooks/{}", segment(&site.id), segment(&id));
+    let mut webhook: Webhook = desk.get(&api).await?;
+    let reading: Reading = desk.get(&format!("{api}/reading")).await?;
+    let levels = Levels::all(&desk, &site.id).await?;
+    let title = webhook.kind.as_deref().map_or("Unreadable", phrases::kind).to_owned();
+    let shell = desk.shell_of(&site, "activity", title);
+    let list = format!("{}/sites/{}/activity", shell.base, segment(&site.id));
+    let body = Body::of(webhook.body.take(), webhook.body_base64.take(), webhook.body_aged_out);
+    desk.page(&WebhookPage {
+        fields: reading.says.as_ref().map(fields).unwrap_or_default(),
+        here: format!("{list}/{}", segment(&webhook.id)),
+        shell,
+        list,
+        webhook,
+        reading,
+        body,
+        levels,
+    })
+}
+
+/// What a webhook says, line by line; what it says nothing of is left out.
+fn fields(says: &Value) -> Vec<Field> {
+    let one = |(label, key, from): (&'static str, &str, &'static str)| {
+        let value = match says.get(key)? {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some(Field { label, value, from })
+    };
+    FIELDS.into_iter().filter_map(one).collect()
+}

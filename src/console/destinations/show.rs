@@ -1,0 +1,134 @@
+//! The page of a destination.
+
+use super::{Counts, Destination, kind, path_of};
+use crate::console::desk::{Desk, Listed, segment};
+use crate::console::refused::Refused;
+use crate::console::rules::Levels;
+use crate::console::shell::Shell;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// A run over every member of a destination, as pages show it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Run {
+    kind: String,
+    /// Where it stands: `running`, `waiting`, `finished`.
+    pub state: String,
+    /// How many members it is done with.
+    pub done: i64,
+    /// How many there are; 0 while they are not counted.
+    pub total: i64,
+    missing: i64,
+    surplus: i64,
+    unseen: i64,
+    failed: i64,
+    /// What keeps it from going on, or what else is to be said.
+    pub detail: Option<String>,
+    /// When it came to its end.
+    pub finished_at: Option<String>,
+}
+
+impl Run {
+    /// What it is for.
+    pub fn purpose(&self) -> &'static str {
+        match self.kind.as_str() {
+            "resync" => "Resyncing everybody",
+            "repair" => "Looking for differences and repairing them",
+            _ => "Looking for differences",
+        }
+    }
+
+    /// Whether it goes on.
+    pub fn is_open(&self) -> bool {
+        self.state != "finished"
+    }
+
+    /// What came of it, in a sentence.
+    pub fn outcome(&self) -> String {
+        let members = |number: i64| match number {
+            1 => "1 member".to_owned(),
+            number => format!("{number} members"),
+        };
+        let mut said = match self.kind.as_str() {
+            "resync" => format!("{} brought in line", members(self.done - self.failed)),
+            _ if self.missing + self.surplus == 0 => {
+                format!("{} looked at, no difference", members(self.done))
+            }
+            kind => format!(
+                "{} looked at: {} missing, {} too much{}",
+                members(self.done),
+                self.missing,
+                self.surplus,
+                if kind == "repair" { ", and pushed" } else { "" }
+            ),
+        };
+        if self.unseen > 0 {
+            said = format!("{said}; {} could not be looked at", members(self.unseen));
+        }
+        if self.failed > 0 {
+            said = format!("{said}; {} failed", members(self.failed));
+        }
+        said.push('.');
+        said
+    }
+}
+
+#[derive(Template)]
+#[template(path = "destination.html")]
+struct ShowPage {
+    shell: Shell,
+    destination: Destination,
+    /// The whole path of this page.
+    here: String,
+    /// Name of a level, and what it is called there.
+    told: Vec<(String, String)>,
+    counts: Counts,
+    runs: Vec<Run>,
+    stays: &'static str,
+    is_webhook: bool,
+}
+
+impl ShowPage {
+    /// Where the pushes with a status are listed.
+    fn pushes(&self, status: &str) -> String {
+        format!("{}/pushes?status={status}", self.here)
+    }
+
+    fn open_run(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| run.is_open())
+    }
+
+    fn last_run(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| !run.is_open())
+    }
+}
+
+/// The runs of a destination that are kept, newest first.
+pub async fn runs(desk: &Desk, site_id: &str, id: &str) -> Result<Vec<Run>, Refused> {
+    let path = format!("/sites/{}/runs?destination={}&limit=10", segment(site_id), segment(id));
+    Ok(desk.get::<Listed<Run>>(&path).await?.items)
+}
+
+/// `GET /sites/{site}/destinations/{id}`
+pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+    let (site, id) = path.into_inner();
+    let site = desk.site(&site).await?;
+    let path = path_of(&site.id, &id);
+    let destination: Destination = desk.get(&path).await?;
+    let names = Levels::all(&desk, &site.id).await?;
+    let name_of = |level: &str| names.name(level).to_owned();
+    let told = destination.levels.iter();
+    let told = told.map(|told| (name_of(&told.level), told.remote.clone().unwrap_or_default()));
+    let shell = desk.shell_of(&site, "destinations", destination.name.clone());
+    desk.page(&ShowPage {
+        here: format!("{}{path}", shell.base),
+        told: told.collect(),
+        counts: Counts::of(&desk, &site.id, &id).await?,
+        runs: runs(&desk, &site.id, &id).await?,
+        stays: kind::named(&destination.kind).map_or("", |kind| kind.stays),
+        is_webhook: destination.kind == "webhook",
+        destination,
+        shell,
+    })
+}

@@ -1,0 +1,294 @@
+//! The first page of a site: what needs a person now, then the pulse.
+
+use super::chart::Chart;
+use super::desk::{Desk, Listed, Site, segment};
+use super::refused::Refused;
+use super::shell::Shell;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// How it goes at a site: `GET /sites/{site}/stats`.
+#[derive(Debug, Deserialize)]
+struct Stats {
+    days: Vec<Day>,
+    waiting: Waiting,
+    levels: Vec<LevelCount>,
+    lag: Lag,
+}
+
+/// What came on a day, and what it did.
+#[derive(Debug, Deserialize)]
+pub struct Day {
+    /// The day, in UTC: `2026-11-22`.
+    #[serde(rename = "day")]
+    pub date: String,
+    /// Webhooks that were stored.
+    pub webhooks: i64,
+    /// How often a member gained a level.
+    pub granted: i64,
+    /// How often a member lost a level.
+    pub revoked: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Waiting {
+    held_purchases: i64,
+    held_since: Option<String>,
+    unmatched_webhooks: i64,
+    unreadable_webhooks: i64,
+    rejected_webhooks: i64,
+    held_open: i64,
+    failed_pushes: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct LevelCount {
+    level: String,
+    name: String,
+    members: i64,
+}
+
+impl LevelCount {
+    /// Where those are listed who hold it, below the site.
+    fn members_path(&self) -> String {
+        format!("/members?level={}", segment(&self.level))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Lag {
+    webhooks: Backlog,
+    pushes: Backlog,
+}
+
+#[derive(Debug, Deserialize)]
+struct Backlog {
+    count: i64,
+    oldest_seconds: i64,
+}
+
+impl Backlog {
+    /// How far behind, in words.
+    fn in_words(&self) -> String {
+        match (self.count, self.oldest_seconds) {
+            (0, _) => "nothing waits".to_owned(),
+            (count, 0) => format!("{count} wait, none for a second"),
+            (count, seconds) => format!("{count} wait, the oldest for {}", span(seconds)),
+        }
+    }
+}
+
+/// A stretch of time, in the largest unit that fills it.
+fn span(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        ..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
+/// An alarm whose cause is there.
+#[derive(Debug, Deserialize)]
+struct Alarm {
+    kind: String,
+    detail: String,
+    next_step: String,
+    first_seen_at: String,
+}
+
+/// Something that needs a person now.
+struct Need {
+    /// `warn` or `bad`.
+    tone: &'static str,
+    title: String,
+    detail: String,
+    since: Option<String>,
+    /// Where to do something about it, below the site; empty where that is not in the console.
+    path: &'static str,
+    action: &'static str,
+}
+
+/// Alarms that say the same as a count of what waits; the count is of this moment.
+const COUNTED_ALARMS: [&str; 6] = [
+    "held_purchases",
+    "unmatched_webhooks",
+    "unreadable_webhooks",
+    "rejected_webhooks",
+    "breaker_open",
+    "pushes_failed",
+];
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    shell: Shell,
+    needs: Vec<Need>,
+    is_new: bool,
+    webhooks: Chart,
+    changes: Chart,
+    days: Vec<Day>,
+    levels: Vec<LevelCount>,
+    webhook_lag: String,
+    push_lag: String,
+}
+
+/// `GET /sites/{site}`
+pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, Refused> {
+    let site = desk.site(&site).await?;
+    let path = format!("/sites/{}", segment(&site.id));
+    let stats: Stats = desk.get(&format!("{path}/stats?days=14")).await?;
+    let alarms: Listed<Alarm> = desk.get(&format!("{path}/alarms")).await?;
+    let mut needs: Vec<Need> = of_connection(&site).into_iter().collect();
+    needs.extend(of_waiting(&stats.waiting));
+    needs.extend(alarms.items.into_iter().filter_map(of_alarm));
+    let bars = |of: fn(&Day) -> (i64, i64)| {
+        Chart::of(stats.days.iter().map(|day| (day.date.as_str(), of(day))))
+    };
+    desk.page(&HomePage {
+        shell: desk.shell_of(&site, "home", "Home"),
+        needs,
+        is_new: site.connection.state == "waiting_for_first_webhook",
+        webhooks: bars(|day| (day.webhooks, 0)),
+        changes: bars(|day| (day.granted, day.revoked)),
+        levels: stats.levels,
+        webhook_lag: stats.lag.webhooks.in_words(),
+        push_lag: stats.lag.pushes.in_words(),
+        days: stats.days,
+    })
+}
+
+/// A site that does not work as a whole.
+fn of_connection(site: &Site) -> Option<Need> {
+    let (title, detail) = match site.connection.state.as_str() {
+        "disabled" => (
+            "This site is disabled",
+            "What comes is stored and not applied. Enable the site to catch up.",
+        ),
+        "silent" => (
+            "Nothing has come from Kartra for longer than usual",
+            "Look in Kartra whether the Outbound API and the IPN still name the webhook URL of this site, and whether this address can be reached from outside.",
+        ),
+        _ => return None,
+    };
+    Some(Need {
+        tone: "bad",
+        title: title.to_owned(),
+        detail: detail.to_owned(),
+        since: site.connection.last_webhook_at.clone().filter(|_| site.enabled),
+        path: if site.enabled { "/setup" } else { "/settings" },
+        action: if site.enabled { "Check the connection" } else { "Open the settings" },
+    })
+}
+
+/// What waits for a person, the most hurtful first.
+fn of_waiting(waiting: &Waiting) -> Vec<Need> {
+    let counted = [
+        (
+            waiting.failed_pushes,
+            "bad",
+            ("access step could not be carried out", "access steps could not be carried out"),
+            "A destination has refused them ten times. Somebody there has what they should not have, or lacks what they paid for.",
+            "/destinations",
+            "Look at the destinations",
+        ),
+        (
+            waiting.held_purchases,
+            "warn",
+            ("purchase gives nothing yet", "purchases give nothing yet"),
+            "They are paid, and no mapping says which level their product gives. Choose one: they get it from the day they bought.",
+            "/products?status=unmapped",
+            "Choose levels",
+        ),
+        (
+            waiting.held_open,
+            "warn",
+            ("revocation is held for your yes", "revocations are held for your yes"),
+            "More members than usual would have lost a level at once. They keep it until you have looked.",
+            "/held-open",
+            "Decide",
+        ),
+        (
+            waiting.rejected_webhooks,
+            "warn",
+            ("IPN came with another secret", "IPNs came with another secret"),
+            "They are stored and not believed. Correct the IPN secret, then replay them.",
+            "/activity?status=rejected",
+            "Look at them",
+        ),
+        (
+            waiting.unmatched_webhooks,
+            "warn",
+            ("refund or cancellation fits no purchase", "refunds or cancellations fit no purchase"),
+            "They take effect by themselves as soon as their sale is heard of. Perhaps it was before this site was connected.",
+            "/activity?status=unmatched",
+            "Look at them",
+        ),
+        (
+            waiting.unreadable_webhooks,
+            "warn",
+            ("webhook cannot be read", "webhooks cannot be read"),
+            "They are stored. Each says what is wrong with it.",
+            "/activity?status=unreadable",
+            "Look at them",
+        ),
+    ];
+    let need =
+        |(number, tone, (one, many), detail, path, action): (i64, _, (&str, &str), &str, _, _)| {
+            let what = if number == 1 { one } else { many };
+            let more = if number >= 1_000 { " or more" } else { "" };
+            let since = waiting.held_since.clone().filter(|_| path == "/products?status=unmapped");
+            let title = format!("{number}{more} {what}");
+            (number > 0).then(|| Need {
+                tone,
+                title,
+                detail: detail.to_owned(),
+                since,
+                path,
+                action,
+            })
+        };
+    counted.into_iter().filter_map(need).collect()
+}
+
+/// An alarm that no count tells of.
+fn of_alarm(alarm: Alarm) -> Option<Need> {
+    if COUNTED_ALARMS.contains(&alarm.kind.as_str()) || alarm.kind == "silent" {
+        return None;
+    }
+    let (path, action) = match alarm.kind.as_str() {
+        "destinations_down" => ("/destinations", "Look at the destinations"),
+        _ => ("/settings#alarms", "Look at the alarms"),
+    };
+    Some(Need {
+        tone: "bad",
+        title: alarm.detail,
+        detail: alarm.next_step,
+        since: Some(alarm.first_seen_at),
+        path,
+        action,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_is_told_in_its_largest_unit() {
+        let told = [1, 59, 60, 3_599, 3_600, 86_399, 86_400, 200_000].map(span);
+        let wanted = [
+            "1 second",
+            "59 seconds",
+            "1 minute",
+            "59 minutes",
+            "1 hour",
+            "23 hours",
+            "1 day",
+            "2 days",
+        ];
+        assert_eq!(told, wanted);
+    }
+}

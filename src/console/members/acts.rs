@@ -1,0 +1,128 @@
+//! What an operator decides about a person: giving a level, blocking, and ending either.
+
+use super::person::{Forms, Typed, again, end_of, path_of};
+use crate::console::desk::{Desk, segment};
+use crate::console::guard::Fields;
+use crate::console::refused::Refused;
+use crate::console::shell::Flash;
+use actix_web::http::Method;
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+/// Which list of overrides.
+#[derive(Clone, Copy)]
+enum List {
+    Grants,
+    Blocks,
+}
+
+/// `POST /sites/{site}/members/{member}/grants`
+pub async fn grant(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    fields: Fields,
+) -> Result<HttpResponse, Refused> {
+    make(&desk, path.into_inner(), &fields, List::Grants).await
+}
+
+/// `POST /sites/{site}/members/{member}/blocks`
+pub async fn block(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    fields: Fields,
+) -> Result<HttpResponse, Refused> {
+    make(&desk, path.into_inner(), &fields, List::Blocks).await
+}
+
+async fn make(
+    desk: &Desk,
+    (site, member): (String, String),
+    fields: &Fields,
+    list: List,
+) -> Result<HttpResponse, Refused> {
+    let site = desk.site(&site).await?;
+    let here = path_of(&site.id, &member);
+    let level = fields.text("level");
+    let (noun, done) = match list {
+        List::Grants => ("grants", "The level is given."),
+        List::Blocks => ("blocks", "The block is in force."),
+    };
+    let asked = |until: Option<String>| {
+        // The API says itself what is wrong with a grant of no level.
+        let level = match list {
+            List::Grants => Value::from(level.unwrap_or_default()),
+            List::Blocks => level.map_or(Value::Null, Value::from),
+        };
+        json!({ "level": level, "until": until, "note": fields.text("note") })
+    };
+    let made = match end_of(fields.text("until")) {
+        Ok(until) => desk.post(&format!("{here}/{noun}"), &asked(until)).await,
+        Err(refused) => Err(refused),
+    };
+    let refused = match made {
+        Ok(_) => return Ok(desk.go(&here, Some(Flash::success(done)))),
+        Err(refused) if refused.is_of_input() => refused,
+        Err(refused) => return Err(refused),
+    };
+    let typed = Typed {
+        level: fields.get("level").to_owned(),
+        until: fields.get("until").to_owned(),
+        note: fields.get("note").to_owned(),
+        refused: Some(refused),
+    };
+    let forms = match list {
+        List::Grants => Forms { grant: typed, ..Forms::default() },
+        List::Blocks => Forms { block: typed, ..Forms::default() },
+    };
+    again(desk, &site, &member, forms).await
+}
+
+/// `POST /sites/{site}/members/{member}/grants/{id}/end`
+pub async fn end_grant(
+    desk: Desk,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Refused> {
+    end(&desk, path.into_inner(), "grants", "The grant has ended.").await
+}
+
+/// `POST /sites/{site}/members/{member}/blocks/{id}/lift`
+pub async fn lift_block(
+    desk: Desk,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Refused> {
+    end(&desk, path.into_inner(), "blocks", "The block is lifted.").await
+}
+
+async fn end(
+    desk: &Desk,
+    (site, member, id): (String, String, String),
+    noun: &str,
+    done: &str,
+) -> Result<HttpResponse, Refused> {
+    let here = path_of(&site, &member);
+    let path = format!("{here}/{noun}/{}", segment(&id));
+    let flash = match desk.send(Method::DELETE, &path, None, None).await {
+        Ok(_) => Flash::success(done),
+        // Somebody else was quicker, or it ended by itself: the page shows how it is.
+        Err(refused) if refused.is_not_found() => {
+            Flash { tone: "info".to_owned(), text: "It had ended already.".to_owned() }
+        }
+        Err(refused) => return Err(refused),
+    };
+    Ok(desk.go(&here, Some(flash)))
+}
+
+/// `POST /sites/{site}/members/{member}/pushes/{id}/retry`
+pub async fn retry_push(
+    desk: Desk,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Refused> {
+    let (site, member, id) = path.into_inner();
+    let push = format!("/sites/{}/pushes/{}/retry", segment(&site), segment(&id));
+    let flash = match desk.post(&push, &json!({})).await {
+        Ok(_) => Flash::success("It is tried again now."),
+        Err(refused) if refused.is_of_input() => refused.flash(),
+        Err(refused) => return Err(refused),
+    };
+    Ok(desk.go(&path_of(&site, &member), Some(flash)))
+}

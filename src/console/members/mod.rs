@@ -1,0 +1,150 @@
+//! Members: who there is, and one page a person.
+
+mod acts;
+mod person;
+mod picture;
+mod story;
+
+use super::desk::{Desk, Listed, query, segment};
+use super::page;
+use super::refused::Refused;
+use super::rules::Levels;
+use super::shell::Shell;
+use crate::app::resource;
+use crate::core::kartra::values::email;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// The pages of members.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let one = "/sites/{site}/members/{member}";
+    let act = |path: &str| resource(&format!("{one}/{path}"), "POST");
+    config
+        .service(page(resource("/sites/{site}/members", "GET, HEAD").get(list)))
+        .service(page(resource(one, "GET, HEAD").get(person::show)))
+        .service(page(act("grants").post(acts::grant)))
+        .service(page(act("blocks").post(acts::block)))
+        .service(page(act("grants/{id}/end").post(acts::end_grant)))
+        .service(page(act("blocks/{id}/lift").post(acts::lift_block)))
+        .service(page(act("pushes/{id}/retry").post(acts::retry_push)));
+}
+
+/// What an address of the list asks for.
+#[derive(Default, Deserialize)]
+pub struct Asked {
+    /// A part of an address, or all of it.
+    #[serde(default)]
+    q: String,
+    /// Only those who hold this level.
+    #[serde(default)]
+    level: String,
+    /// Where the page begins.
+    #[serde(default)]
+    cursor: String,
+}
+
+impl Asked {
+    /// What is asked for, as a query.
+    fn query(&self, cursor: &str) -> String {
+        query(&[("q", &self.q), ("level", &self.level), ("cursor", cursor)])
+    }
+}
+
+/// A member in the list.
+#[derive(Deserialize)]
+struct Member {
+    id: Option<String>,
+    email: String,
+    levels: Vec<String>,
+    /// When the level that was asked for ends.
+    until: Option<String>,
+    next_change_at: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "members/list.html")]
+struct ListPage {
+    shell: Shell,
+    /// The path of this page.
+    here: String,
+    asked: Asked,
+    levels: Levels,
+    members: Listed<Member>,
+    /// The address that was typed whole, where nobody has it.
+    nobody: Option<String>,
+    /// The beginning of the same list; empty there.
+    first: String,
+    /// What follows; empty at the end.
+    next: String,
+}
+
+impl ListPage {
+    /// What a level is called.
+    fn name<'a>(&'a self, level: &'a str) -> &'a str {
+        self.levels.name(level)
+    }
+
+    /// The page of a person.
+    fn person(&self, key: &str) -> String {
+        format!("{}/{}", self.here, segment(key))
+    }
+
+    /// The page that tells how to connect Kartra.
+    fn setup(&self) -> String {
+        format!("{}/sites/{}/setup", self.shell.base, segment(&self.shell.site_id))
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]
+    fn nobody_has(&self, address: &str) -> String {
+        format!("Nobody has {address} yet")
+    }
+
+    /// Whether the list is narrowed.
+    fn is_narrowed(&self) -> bool {
+        !self.asked.q.is_empty() || !self.asked.level.is_empty()
+    }
+
+    /// What those hear who do not see the list change.
+    fn announced(&self) -> String {
+        match self.members.items.len() {
+            0 => "No members found".to_owned(),
+            1 => "1 member on this page".to_owned(),
+            count => format!("{count} members on this page"),
+        }
+    }
+}
+
+/// `GET /sites/{site}/members`
+async fn list(
+    desk: Desk,
+    site: web::Path<String>,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Refused> {
+    let site = desk.site(&site).await?;
+    let mut asked = asked.0;
+    asked.q = asked.q.trim().to_owned();
+    let levels = Levels::all(&desk, &site.id).await?;
+    let of_page = asked.query(&asked.cursor);
+    let members: Listed<Member> =
+        desk.get(&format!("/sites/{}/members{of_page}", segment(&site.id))).await?;
+    let shell = desk.shell_of(&site, "members", "Members");
+    let here = format!("{}/sites/{}/members", shell.base, segment(&site.id));
+    desk.page(&ListPage {
+        first: if asked.cursor.is_empty() {
+            String::new()
+        } else {
+            format!("{here}{}", asked.query(""))
+        },
+        next: match &members.next_cursor {
+            None => String::new(),
+            Some(cursor) => format!("{here}{}", asked.query(cursor)),
+        },
+        nobody: email(&asked.q).filter(|_| members.items.is_empty() && asked.level.is_empty()),
+        shell,
+        here,
+        asked,
+        levels,
+        members,
+    })
+}

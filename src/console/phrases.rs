@@ -1,0 +1,155 @@
+//! The API's words for an operator: what kind of event something is, and what became of a webhook.
+
+use crate::core::Instant;
+
+/// The kinds of events, as an operator calls them.
+const KINDS: [(&str, &str); 8] = [
+    ("sale", "Sale"),
+    ("rebill", "Repeat payment"),
+    ("payment_failed", "Failed payment"),
+    ("partial_refund", "Partial refund"),
+    ("cancellation", "Cancellation"),
+    ("refund", "Refund"),
+    ("chargeback", "Chargeback"),
+    ("other", "Nothing about money"),
+];
+
+/// What can become of a webhook.
+pub struct Status {
+    /// The API's word.
+    pub word: &'static str,
+    /// What an operator calls it.
+    pub label: &'static str,
+    /// What it means, and what to do about it where something is to be done.
+    pub meaning: &'static str,
+    /// How it is shown: `good`, `warn`, `bad`, `info`, `neutral`.
+    pub tone: &'static str,
+}
+
+/// Every status of a webhook.
+pub const STATUSES: [Status; 10] = [
+    Status {
+        word: "pending",
+        label: "Waiting",
+        meaning: "Stored safely, and about to be applied. This takes a moment; on a disabled site it waits until the site \
+                  is enabled.",
+        tone: "info",
+    },
+    Status {
+        word: "applied",
+        label: "Applied",
+        meaning: "Its purchase is mapped to a level, and access is as it should be. Not every payment moves access.",
+        tone: "good",
+    },
+    Status {
+        word: "held",
+        label: "Held",
+        meaning: "Its product is not mapped to a level yet, so the purchase gives nothing. Map the product: the purchase \
+                  then counts from its own date.",
+        tone: "warn",
+    },
+    Status {
+        word: "duplicate",
+        label: "Duplicate",
+        meaning: "Kartra had told of this already, perhaps over its other feed. Nothing is done twice.",
+        tone: "neutral",
+    },
+    Status {
+        word: "no_effect",
+        label: "No effect",
+        meaning: "It is about a tag, a list or the like, or about a product that you ignore: it moves no access.",
+        tone: "neutral",
+    },
+    Status {
+        word: "unmatched",
+        label: "Unmatched",
+        meaning: "It takes back a payment that was never heard of. It will count as soon as the payment is.",
+        tone: "warn",
+    },
+    Status {
+        word: "unreadable",
+        label: "Unreadable",
+        meaning: "It does not read as anything that Kartra sends, so it changes nothing.",
+        tone: "bad",
+    },
+    Status {
+        word: "rejected",
+        label: "Rejected",
+        meaning: "Its secret is not the IPN secret of the settings. If the settings are wrong, correct them and replay it.",
+        tone: "bad",
+    },
+    Status {
+        word: "discarded",
+        label: "Discarded",
+        meaning: "Somebody set it aside. It counts for nothing until it is restored.",
+        tone: "neutral",
+    },
+    Status {
+        word: "failed",
+        label: "Failed",
+        meaning: "Applying it met an error of Latchkey's own. It is tried again by itself.",
+        tone: "bad",
+    },
+];
+
+/// A kind of event; one that is not known is said as the API says it.
+pub fn kind(word: &str) -> &str {
+    KINDS.iter().find(|(kind, _)| *kind == word).map_or(word, |(_, label)| label)
+}
+
+/// A status of a webhook.
+pub fn status(word: &str) -> Option<&'static Status> {
+    STATUSES.iter().find(|status| status.word == word)
+}
+
+/// What led to a change, as the end of a sentence that begins with the change.
+pub fn cause(kind: &str) -> &'static str {
+    match kind {
+        "event" => "because of what Kartra told",
+        "mapping" => "because a mapping was changed",
+        "timer" => "because its time had come",
+        "override" => "because somebody decided so by hand",
+        "settings" => "because the settings of the site were changed",
+        "discard" => "because a webhook was discarded",
+        "import" => "because of an import",
+        "reconcile" => "because Kartra said so when asked",
+        "breaker" => "because somebody decided about what was held open",
+        "erase" => "because a person was erased",
+        "upgrade" => "because a new version of Latchkey answers differently",
+        _ => "",
+    }
+}
+
+/// What access is held by, or is not held by, in a word or two; the codes are those of the API.
+pub fn reason(code: &str) -> &str {
+    match code {
+        "active" => "paid",
+        "trialing" => "in its trial",
+        "waiting_for_first_payment" => "waiting for the first payment",
+        "completed" => "paid in full",
+        "in_grace" => "a payment failed, and the grace runs",
+        "grace_over" => "a payment failed, and the grace is over",
+        "canceled" => "cancelled",
+        "until_period_end" => "cancelled, and paid for until then",
+        "refunded" => "refunded",
+        "partially_refunded" => "refunded in part",
+        "charged_back" => "charged back",
+        "kept_by_policy" => "kept by your policy",
+        "duration_over" => "its time is over",
+        "switched" => "changed to another product or price",
+        "not_started" => "begins later",
+        "manual" => "given by hand",
+        "manual_ended" => "was given by hand, and has ended",
+        "blocked" => "blocked",
+        "held" => "not mapped to a level",
+        "held_open" => "held open until somebody decides",
+        "nothing_gives_it" => "nothing gives it any more",
+        other => other,
+    }
+}
+
+/// A day of an instant as the API writes it; what cannot be read stays as it is.
+pub fn day(at: &str) -> String {
+    let read = at.parse::<Instant>();
+    read.map_or_else(|_| at.to_owned(), |at| at.format("%-d %B %Y").to_string())
+}

@@ -1,0 +1,289 @@
+//! A plan: what other rules would do to each member, to be looked at and then applied.
+
+mod told;
+
+use super::desk::{Answered, Desk, Listed, query, read, segment};
+use super::guard::Fields;
+use super::refused::Refused;
+use super::rules::{Levels, Mapping};
+use super::shell::{Flash, Shell};
+use super::under_way::{UnderWay, following};
+use crate::app::resource;
+use crate::core::policy::Policy;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The page of a plan, and what is done with it.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let one = "/sites/{site}/plans/{id}";
+    let act = |act: &str| resource(&format!("{one}/{act}"), "POST");
+    config
+        .service(super::page(resource(one, "GET, HEAD").get(show)))
+        .service(super::page(act("apply").post(apply)))
+        .service(super::page(act("again").post(again)));
+}
+
+/// A plan, as far as the page shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Plan {
+    id: String,
+    kind: String,
+    state: String,
+    rules: Planned,
+    changes: Vec<Value>,
+    done: i64,
+    total: i64,
+    gains: i64,
+    losses: i64,
+    moves: i64,
+    windows: Vec<Window>,
+    moved: Vec<Moved>,
+    ready_at: Option<String>,
+}
+
+/// What a plan would write.
+#[derive(Debug, Clone, Deserialize)]
+struct Planned {
+    policy: Option<Policy>,
+    levels: Vec<String>,
+    new: Vec<Mapping>,
+    edited: Vec<Mapping>,
+    gone: Vec<Mapping>,
+    ignored: Vec<String>,
+}
+
+/// How many purchases one mapping with a window holds.
+#[derive(Debug, Clone, Deserialize)]
+struct Window {
+    product_id: String,
+    level: String,
+    purchased_from: Option<String>,
+    purchased_before: Option<String>,
+    purchases: i64,
+}
+
+/// Something that has moved since the plan was made.
+#[derive(Debug, Clone, Deserialize)]
+struct Moved {
+    what: String,
+    id: String,
+    level: Option<String>,
+}
+
+/// What would happen to one level of one member.
+#[derive(Debug, Clone, Deserialize)]
+struct Step {
+    email: String,
+    level: String,
+    before: Option<Held>,
+    after: Option<Held>,
+}
+
+/// How a level is held.
+#[derive(Debug, Clone, Deserialize)]
+struct Held {
+    until: Option<String>,
+}
+
+impl Plan {
+    fn is_computing(&self) -> bool {
+        self.state == "computing"
+    }
+
+    fn is_ready(&self) -> bool {
+        self.state == "ready"
+    }
+
+    /// Whether nobody would notice.
+    fn is_quiet(&self) -> bool {
+        self.gains + self.losses + self.moves == 0
+    }
+
+    /// Whether it can be made again from what it was made from.
+    fn can_be_made_again(&self) -> bool {
+        !self.changes.is_empty() && self.state == "stale"
+    }
+}
+
+impl Step {
+    /// What would happen.
+    fn what(&self) -> &'static str {
+        match (&self.before, &self.after) {
+            (None, _) => "gain",
+            (_, None) => "loss",
+            _ => "move",
+        }
+    }
+}
+
+/// What is asked for in the address.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Asked {
+    /// Only members whose address has this part.
+    #[serde(default)]
+    q: String,
+    /// Only steps of this kind.
+    #[serde(default)]
+    what: String,
+    #[serde(default)]
+    cursor: String,
+    /// The recompute that followed the plan.
+    #[serde(default)]
+    recompute: String,
+}
+
+impl Asked {
+    /// The query of a page that asks for something else; empty texts are left out.
+    fn query(&self, what: &str, cursor: &str) -> String {
+        query(&[
+            ("q", self.q.trim()),
+            ("what", what),
+            ("cursor", cursor),
+            ("recompute", &self.recompute),
+        ])
+    }
+}
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage {
+    shell: Shell,
+    plan: Plan,
+    asked: Asked,
+    levels: Levels,
+    steps: Vec<Step>,
+    next: String,
+    /// What it would write, in sentences.
+    writes: Vec<String>,
+    /// What has moved, in sentences.
+    moved: Vec<String>,
+    recompute: Option<UnderWay>,
+    /// Why it could not be applied, or made again.
+    refused: Vec<String>,
+}
+
+impl PlanPage {
+    fn href(&self) -> String {
+        format!("{}/sites/{}/plans/{}", self.shell.base, self.shell.site_id, self.plan.id)
+    }
+
+    /// Whether everybody is computed again by what it has written.
+    fn is_under_way(&self) -> bool {
+        self.recompute.as_ref().is_some_and(UnderWay::is_open)
+    }
+}
+
+/// Makes a plan of some changes, and goes to its page.
+pub async fn make(desk: &Desk, site: &str, changes: &[Value]) -> Result<HttpResponse, Refused> {
+    let path = format!("/sites/{}/plans", segment(site));
+    let made = desk.post(&path, &json!({ "changes": changes })).await?;
+    let plan: Plan = read(made.body)?;
+    Ok(desk.go(&format!("{path}/{}", segment(&plan.id)), None))
+}
+
+/// `GET /sites/{site}/plans/{id}`
+async fn show(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Refused> {
+    let (site, id) = path.into_inner();
+    let page = page(&desk, &site, &id, asked.0).await?;
+    desk.page(&page)
+}
+
+/// `POST /sites/{site}/plans/{id}/apply`
+async fn apply(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+    let (site, id) = path.into_inner();
+    let plan = format!("/sites/{}/plans/{}", segment(&site), segment(&id));
+    match desk.post(&format!("{plan}/apply"), &json!({})).await {
+        Ok(applied) => applied_to(&desk, &site, &plan, &applied),
+        Err(refused) if refused.is_of_input() => {
+            let mut page = page(&desk, &site, &id, Asked::default()).await?;
+            page.refused = vec![refused.detail];
+            desk.form_again(&page)
+        }
+        Err(refused) => Err(refused),
+    }
+}
+
+/// Where to go once a plan is applied: back to the products, or to where one sees how far it got.
+fn applied_to(
+    desk: &Desk,
+    site: &str,
+    path: &str,
+    applied: &Answered,
+) -> Result<HttpResponse, Refused> {
+    if UnderWay::of(&applied.body).is_some() {
+        return Ok(desk.go(&following(path, &applied.body), None));
+    }
+    let plan: Plan = read(applied.body.clone())?;
+    let flash = Flash::success(told::applied(&plan));
+    Ok(desk.go(&format!("/sites/{}/products", segment(site)), Some(flash)))
+}
+
+/// `POST /sites/{site}/plans/{id}/again`: the same changes, on what the rules are now.
+async fn again(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    _: Fields,
+) -> Result<HttpResponse, Refused> {
+    let (site, id) = path.into_inner();
+    let plan: Plan = desk.get(&format!("/sites/{}/plans/{}", segment(&site), segment(&id))).await?;
+    let mut changes = Vec::new();
+    for change in plan.changes {
+        // A level that somebody else has made meanwhile is there: that is all that was wanted.
+        if change.get("op").is_none_or(|op| op != "create_level")
+            || !is_there(&desk, &site, &change).await?
+        {
+            changes.push(change);
+        }
+    }
+    match make(&desk, &site, &changes).await {
+        Err(refused) if refused.is_of_input() => {
+            let mut page = page(&desk, &site, &id, Asked::default()).await?;
+            page.refused = told::faults(&refused);
+            desk.form_again(&page)
+        }
+        made => made,
+    }
+}
+
+/// Whether a level that a change would make is there.
+async fn is_there(desk: &Desk, site: &str, change: &Value) -> Result<bool, Refused> {
+    let id = change.pointer("/level/id").and_then(Value::as_str).unwrap_or_default();
+    let path = format!("/sites/{}/levels/{}", segment(site), segment(id));
+    match desk.get::<Value>(&path).await {
+        Ok(_) => Ok(true),
+        Err(refused) if refused.is_not_found() => Ok(false),
+        Err(refused) => Err(refused),
+    }
+}
+
+async fn page(desk: &Desk, site_id: &str, id: &str, asked: Asked) -> Result<PlanPage, Refused> {
+    let site = desk.site(site_id).await?;
+    let base = format!("/sites/{}", segment(&site.id));
+    let plan: Plan = desk.get(&format!("{base}/plans/{}", segment(id))).await?;
+    let wanted = query(&[("q", asked.q.trim()), ("what", &asked.what), ("cursor", &asked.cursor)]);
+    let path = format!("{base}/plans/{}/members{wanted}", segment(id));
+    let steps: Listed<Step> = desk.get(&path).await?;
+    let followed = Some(asked.recompute.as_str()).filter(|id| !id.is_empty());
+    let recompute = UnderWay::followed(desk, &site.id, followed).await?;
+    let levels = Levels::of(desk, &site.id).await?;
+    let names = told::Names::of(desk, &site.id, &plan, &levels).await?;
+    let next = steps.next_cursor.map(|cursor| asked.query(&asked.what, &cursor));
+    Ok(PlanPage {
+        shell: desk.shell_of(&site, "products", "What would change"),
+        writes: names.writes(&plan.rules),
+        moved: plan.moved.iter().map(|moved| names.moved(moved)).collect(),
+        steps: steps.items,
+        next: next.unwrap_or_default(),
+        refused: Vec::new(),
+        plan,
+        asked,
+        levels,
+        recompute,
+    })
+}

@@ -1,0 +1,124 @@
+//! What a plan writes, what has moved, and what has happened, in sentences.
+
+use super::{Moved, Plan, Planned};
+use crate::console::desk::{Desk, segment};
+use crate::console::policy::in_words;
+use crate::console::refused::Refused;
+use crate::console::rules::{Levels, Mapping, Product};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Products of one plan whose names are asked for; others are called by their numbers.
+const NAMED_MAX: usize = 30;
+
+/// What things are called.
+pub struct Names<'a> {
+    products: BTreeMap<String, String>,
+    levels: &'a Levels,
+}
+
+impl<'a> Names<'a> {
+    /// The names of what a plan writes.
+    pub async fn of(
+        desk: &Desk,
+        site_id: &str,
+        plan: &Plan,
+        levels: &'a Levels,
+    ) -> Result<Self, Refused> {
+        let Planned { new, edited, gone, ignored, .. } = &plan.rules;
+        let mappings = new.iter().chain(edited).chain(gone);
+        let ids: BTreeSet<&String> = mappings.map(|it| &it.product_id).chain(ignored).collect();
+        let mut products = BTreeMap::new();
+        for id in ids.into_iter().take(NAMED_MAX) {
+            let path = format!("/sites/{}/products/{}", segment(site_id), segment(id));
+            match desk.get::<Product>(&path).await {
+                Ok(product) => products.insert(id.clone(), product.title().to_owned()),
+                Err(refused) if refused.is_not_found() => None,
+                Err(refused) => return Err(refused),
+            };
+        }
+        Ok(Self { products, levels })
+    }
+
+    fn product(&self, id: &str) -> String {
+        match self.products.get(id) {
+            Some(name) if name != id => format!("{name} (product {id})"),
+            _ => format!("Product {id}"),
+        }
+    }
+
+    /// A mapping in a sentence.
+    fn mapping(&self, mapping: &Mapping) -> String {
+        let point = mapping.price_point.as_ref().map(|point| format!(" at price point {point}"));
+        let window = Some(mapping.window()).filter(|window| !window.is_empty());
+        let window = window.map(|window| format!(", only if {window}"));
+        let policy = mapping.policy_in_words();
+        let policy =
+            if policy.is_empty() { String::new() } else { format!("; {}", policy.join("; ")) };
+        format!(
+            "{}{} gives {}{}{}{policy}.",
+            self.product(&mapping.product_id),
+            point.unwrap_or_default(),
+            self.levels.name(&mapping.level),
+            window.unwrap_or_default(),
+            if mapping.enabled { "" } else { " once it is in force again; it is off" },
+        )
+    }
+
+    /// All that a plan would write.
+    pub fn writes(&self, rules: &Planned) -> Vec<String> {
+        let mut told = Vec::new();
+        told.extend(rules.levels.iter().map(|id| format!("New level: {}.", self.levels.name(id))));
+        told.extend(rules.new.iter().map(|it| format!("New: {}", self.mapping(it))));
+        told.extend(rules.edited.iter().map(|it| format!("Changed: {}", self.mapping(it))));
+        told.extend(rules.gone.iter().map(|it| format!("Deleted: {}", self.mapping(it))));
+        let ignored = rules.ignored.iter();
+        told.extend(ignored.map(|id| format!("Ignored: {} gives nothing.", self.product(id))));
+        if let Some(policy) = &rules.policy {
+            let words = in_words(policy);
+            let words = if words.is_empty() { "as usual".to_owned() } else { words.join("; ") };
+            told.push(format!("The site's policy: {words}."));
+        }
+        told
+    }
+
+    /// Something that has moved, in a sentence.
+    pub fn moved(&self, moved: &Moved) -> String {
+        let Moved { what, id, level } = moved;
+        match what.as_str() {
+            "member" => {
+                let level = level.as_deref().map_or("a level", |level| self.levels.name(level));
+                format!("{id} would lose {level} now, which this plan does not say.")
+            }
+            "mapping" => "A mapping was made, changed or deleted.".to_owned(),
+            "level" => format!("The level {} was made, renamed or deleted.", self.levels.name(id)),
+            "product" => format!("{} was ignored, or is no longer.", self.product(id)),
+            "settings" => format!("The site's settings were changed: {}.", id.replace('_', " ")),
+            "age" if id == "newer plans" => "Newer plans have taken its place.".to_owned(),
+            "age" => "It is more than a day old.".to_owned(),
+            other => format!("{other} {id}"),
+        }
+    }
+}
+
+/// What has happened, once a plan is applied and everybody is computed again.
+pub fn applied(plan: &Plan) -> String {
+    let count = |count: i64, one: &str, many: &str| {
+        format!("{count} {}", if count == 1 { one } else { many })
+    };
+    if plan.is_quiet() {
+        return "Saved. Nobody's access has changed.".to_owned();
+    }
+    format!(
+        "Saved: {}, {}, {}. Everybody is in line with it.",
+        count(plan.gains, "level gained", "levels gained"),
+        count(plan.losses, "level lost", "levels lost"),
+        count(plan.moves, "end moved", "ends moved"),
+    )
+}
+
+/// What is wrong with changes that are no longer possible.
+pub fn faults(refused: &Refused) -> Vec<String> {
+    let mut told = vec!["The plan cannot be made again as it was. Go back to the products and save what you want there.".to_owned()];
+    told.extend(refused.errors.iter().map(|fault| fault.detail.clone()));
+    told
+}

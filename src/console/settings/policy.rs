@@ -1,0 +1,86 @@
+//! What happens to access by default: a change of it is seen as a plan before it happens.
+
+use crate::console::desk::{Desk, segment};
+use crate::console::guard::Fields;
+use crate::console::policy::{Answers, PolicyForm};
+use crate::console::refused::{Fault, Refused};
+use crate::console::shell::Shell;
+use crate::core::policy::Policy;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::json;
+
+/// What the names of the fields begin with.
+const AT: &str = "policy.";
+/// Where the plan that is asked for has the policy.
+const ORIGIN: &str = "/changes/0";
+
+#[derive(Template)]
+#[template(path = "settings_policy.html")]
+struct PolicyPage {
+    shell: Shell,
+    here: String,
+    back: String,
+    policy: PolicyForm,
+    refused: Option<Refused>,
+}
+
+#[derive(Deserialize)]
+struct WithPolicy {
+    policy: Policy,
+}
+
+async fn policy_page(
+    desk: &Desk,
+    site_id: &str,
+    answers: Option<Answers>,
+    refused: Option<Refused>,
+) -> Result<PolicyPage, Refused> {
+    let site = desk.site(site_id).await?;
+    let saved: WithPolicy = desk.get(&format!("/sites/{}", segment(&site.id))).await?;
+    let answers = answers.unwrap_or_else(|| Answers::of(&saved.policy));
+    let faults = refused.iter().flat_map(|refused| &refused.errors).filter_map(|fault| {
+        let pointer = fault.pointer.strip_prefix(ORIGIN)?.to_owned();
+        Some(Fault { pointer, detail: fault.detail.clone() })
+    });
+    let faults: Vec<Fault> = faults.collect();
+    let shell = desk.shell_of(&site, "settings", "What happens to access");
+    let back = format!("{}{}", shell.base, super::path_of(&site.id));
+    Ok(PolicyPage {
+        here: format!("{back}/policy"),
+        policy: PolicyForm::of_site(AT, &answers, &faults),
+        refused,
+        shell,
+        back,
+    })
+}
+
+/// `GET /sites/{site}/settings/policy`
+pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, Refused> {
+    desk.page(&policy_page(&desk, &site, None, None).await?)
+}
+
+/// `POST /sites/{site}/settings/policy`
+pub async fn plan(
+    desk: Desk,
+    site: web::Path<String>,
+    fields: Fields,
+) -> Result<HttpResponse, Refused> {
+    let answers = Answers::read(&fields, AT);
+    if fields.get("do") == "preview" {
+        return desk.page(&policy_page(&desk, &site, Some(answers), None).await?);
+    }
+    let plans = format!("/sites/{}/plans", segment(&site));
+    let asked = json!({ "changes": [{ "op": "set_policy", "policy": answers.policy() }] });
+    match desk.post(&plans, &asked).await {
+        Ok(answered) => {
+            let id = answered.text("id").unwrap_or_default();
+            Ok(desk.go(&format!("{plans}/{}", segment(id)), None))
+        }
+        Err(refused) if refused.is_of_input() => {
+            desk.form_again(&policy_page(&desk, &site, Some(answers), Some(refused)).await?)
+        }
+        Err(refused) => Err(refused),
+    }
+}

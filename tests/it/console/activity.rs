@@ -1,0 +1,147 @@
+//! Activity: what Kartra sends, what became of it, and what is done about it.
+
+use super::support::{Console, Page};
+use crate::on_both_databases;
+use crate::support::{Ipn, TestApp};
+use serde_json::json;
+
+const SITE: &str = "/api/v1/sites/default";
+const ACTIVITY: &str = "/sites/default/activity";
+const MARKUP: &str = "</pre><script>alert(1)</script>";
+
+fn gold(app: &TestApp) {
+    app.level("gold");
+    app.map(&json!({ "product_id": "501", "level": "gold" }));
+}
+
+/// Receives a body, applies it, and answers the webhook's id.
+fn received(app: &TestApp, body: impl Into<Vec<u8>>) -> String {
+    let reply = app.receives(body);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    app.drain();
+    reply.json["webhook_id"].as_str().expect("an id").to_owned()
+}
+
+fn sale(number: u32, email: &str) -> Ipn {
+    Ipn::new("sale", number).of(email).on("2025-12-01 09:00:00")
+}
+
+fn status_of(app: &TestApp, id: &str) -> String {
+    app.get(&format!("{SITE}/webhooks/{id}")).json["status"].as_str().expect("a status").to_owned()
+}
+
+#[track_caller]
+fn done(console: &Console, path: &str) -> Page {
+    let sent = console.form(path, &[]);
+    assert_eq!(sent.status, 303, "{sent:?}");
+    console.get(&sent.location)
+}
+
+on_both_databases! {
+    fn webhooks_are_listed_with_what_became_of_them_and_narrowed_by_the_address(app: &TestApp) {
+        let console = Console::sign_in(app);
+        assert!(console.get(ACTIVITY).says("Nothing has come yet"));
+        gold(app);
+        received(app, sale(1001, "dana@x.example").body());
+        received(app, sale(1002, "eva@x.example").product(77).body());
+        received(app, "{");
+        let all = console.get(ACTIVITY);
+        for said in ["Sale 1001", "dana@x.example", "Applied", "Sale 1002", "Held", "Unreadable"] {
+            assert!(all.says(said), "{said}: {all:?}");
+        }
+        assert!(all.html.contains("data-stream=\"/sites/default/activity/stream\""), "{all:?}");
+        let held = console.get(&format!("{ACTIVITY}?status=held"));
+        assert!(held.says("Its product is not mapped to a level yet"), "{held:?}");
+        assert!(held.says("Sale 1002") && !held.says("Sale 1001"));
+        for q in ["dana%40x.example", "1001", "501"] {
+            let found = console.get(&format!("{ACTIVITY}?q={q}"));
+            assert!(found.says("Sale 1001") && !found.says("Sale 1002"), "{q}: {found:?}");
+        }
+        let both = console.get(&format!("{ACTIVITY}?q=1001&status=held"));
+        assert!(both.says("No webhook fits"), "{both:?}");
+        assert!(both.html.contains("activity?q=1001\""), "a filter keeps the search: {both:?}");
+        assert_eq!(both.value_of("status").as_deref(), Some("held"), "the search keeps the filter");
+        assert!(console.get(&format!("{ACTIVITY}?status=nosuch")).says("Sale 1001"));
+    }
+
+    fn a_webhook_is_shown_with_its_body_beside_its_reading_and_what_it_led_to(app: &TestApp) {
+        gold(app);
+        let id = received(app, sale(1001, "dana@x.example").body());
+        let console = Console::sign_in(app);
+        let page = console.get(&format!("{ACTIVITY}/{id}"));
+        for said in [
+            "It came by the IPN", "gold was granted to dana@x.example", "transaction_full_amount 20.00",
+            "Transaction 1001 from transaction_id", "Amount 20.00 from transaction_full_amount",
+            "Date, in the site's time zone 2025-12-01T09:00:00 from transaction_date", "Purchase order:501:1001",
+        ] {
+            assert!(page.says(said), "{said}: {}", page.text());
+        }
+        assert!(!page.html.contains("ipn-secret-EXAMPLE"), "a secret is never shown");
+        let member = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
+        assert!(page.html.contains(&format!("href=\"/sites/default/members/{member}\"")), "{page:?}");
+        let tag = json!({ "lead": { "id": 7, "email": "dana@x.example" }, "action": "give_tag", "action_details": { "b": [1] } });
+        let tag = received(app, tag.to_string());
+        let page = console.get(&format!("{ACTIVITY}/{tag}"));
+        assert!(page.says("Kartra's word give_tag") && page.says("It led to no step of anybody's access."), "{page:?}");
+        assert!(page.html.contains("<pre class=\"json\""), "{page:?}");
+        assert_eq!(console.get(&format!("{ACTIVITY}/nonsense")).status, 404);
+    }
+
+    fn a_webhook_is_discarded_restored_and_replayed(app: &TestApp) {
+        gold(app);
+        let id = received(app, sale(1001, "dana@x.example").body());
+        let console = Console::sign_in(app);
+        let here = format!("{ACTIVITY}/{id}");
+        let discarded = done(&console, &format!("{here}/discard"));
+        assert!(discarded.says("It counts no more: discarded.") && discarded.says("gold was revoked from dana@x.example"), "{discarded:?}");
+        assert!(!discarded.html.contains("/replay\"") && discarded.html.contains("/restore\""));
+        assert_eq!((status_of(app, &id), app.levels_of("dana@x.example").len()), ("discarded".to_owned(), 0));
+        assert!(done(&console, &format!("{here}/replay")).says("The webhook was discarded."), "what the API says");
+        assert!(done(&console, &format!("{here}/restore")).says("It counts again: applied."));
+        assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+        assert!(done(&console, &format!("{here}/replay")).says("It was judged and applied again: applied."));
+    }
+
+    fn a_key_that_may_only_read_sees_no_body_and_does_nothing(app: &TestApp) {
+        gold(app);
+        let id = received(app, sale(1001, "dana@x.example").with("product_name", "Secret sauce").body());
+        let made = app.post("/api/v1/keys", &json!({ "name": "reader", "scopes": ["read"] }));
+        let reader = Console::sign_in_with(app, made.json["key"].as_str().expect("a key"));
+        let page = reader.get(&format!("{ACTIVITY}/{id}"));
+        assert!(page.says("Bodies are shown to keys with the scope support."), "{page:?}");
+        assert!(page.says("Transaction 1001") && !page.html.contains("transaction_full_amount</dt>"), "{page:?}");
+        for act in ["replay", "discard", "restore"] {
+            assert!(!page.html.contains(&format!("/{act}\"")), "{act}");
+            assert_eq!(reader.form(&format!("{ACTIVITY}/{id}/{act}"), &[]).status, 403, "{act}");
+        }
+        assert_eq!(status_of(app, &id), "applied");
+    }
+
+    fn markup_in_a_payload_is_shown_and_never_run(app: &TestApp) {
+        gold(app);
+        let form = received(app, sale(1001, "dana@x.example").with("product_name", MARKUP).body());
+        let outbound = json!({
+            "lead": { "id": 7, "email": "<b>@x.example", "first_name": MARKUP }, "action": MARKUP,
+            "action_details": { MARKUP: MARKUP },
+        });
+        let outbound = received(app, outbound.to_string());
+        let text = received(app, format!("{MARKUP} is neither"));
+        let console = Console::sign_in(app);
+        for id in [&form, &outbound, &text] {
+            let page = console.get(&format!("{ACTIVITY}/{id}"));
+            assert_eq!(page.status, 200, "{page:?}");
+            assert!(!page.html.contains("<script>alert"), "{page:?}");
+            assert!(page.text().contains("alert(1)"), "it is shown: {page:?}");
+        }
+        for path in [ACTIVITY.to_owned(), format!("{ACTIVITY}?q=%3Cscript%3Ealert(1)"), "/sites/default/members".to_owned()] {
+            let page = console.get(&path);
+            assert!(!page.html.contains("<script>alert") && !page.html.contains("<b>@x"), "{page:?}");
+        }
+    }
+
+    fn a_body_that_is_no_text_is_shown_all_the_same(app: &TestApp) {
+        let id = received(app, b"\xff\xfe=\x00".to_vec());
+        let page = Console::sign_in(app).get(&format!("{ACTIVITY}/{id}"));
+        assert!(page.says("It is no text. In base64: //49AA=="), "{page:?}");
+    }
+}

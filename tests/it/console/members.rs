@@ -1,0 +1,221 @@
+//! Members: finding them, what they have and why, and what is decided about them.
+
+use super::support::{Console, Page};
+use crate::on_both_databases;
+use crate::support::{Ipn, TestApp, instant};
+use serde_json::{Value, json};
+
+const SITE: &str = "/api/v1/sites/default";
+const MEMBERS: &str = "/sites/default/members";
+const DANA: &str = "/sites/default/members/dana@x.example";
+const MARKUP: &str = "<img src=x onerror=alert(1)>";
+
+/// Gold for product 501, and somebody who has bought it.
+fn sold(app: &TestApp) {
+    app.level("gold");
+    assert_eq!(
+        app.patch(&format!("{SITE}/levels/gold"), &json!({ "name": "The Club" })).status,
+        200
+    );
+    app.map(&json!({ "product_id": "501", "level": "gold" }));
+    buys(app, "dana@x.example", 1001);
+}
+
+fn buys(app: &TestApp, email: &str, number: u32) {
+    let body = Ipn::new("sale", number).of(email).on("2025-12-01 09:00:00").body();
+    assert_eq!(app.receives(body).status, 200);
+    app.drain();
+}
+
+/// A browser with a key of this scope.
+fn with_scope(app: &TestApp, scope: &str) -> Console {
+    let made = app.post("/api/v1/keys", &json!({ "name": scope, "scopes": [scope] }));
+    Console::sign_in_with(app, made.json["key"].as_str().expect("a key"))
+}
+
+/// Sends a form, and shows where it leads.
+#[track_caller]
+fn done(console: &Console, path: &str, fields: &[(&str, &str)]) -> Page {
+    let sent = console.form(path, fields);
+    assert_eq!(sent.status, 303, "{sent:?}");
+    console.get(&sent.location)
+}
+
+fn blocks(app: &TestApp) -> Vec<Value> {
+    app.get(&format!("{SITE}/members/dana@x.example/blocks")).json["items"]
+        .as_array()
+        .expect("items")
+        .clone()
+}
+
+on_both_databases! {
+    fn members_are_found_by_a_part_of_their_address_and_by_level(app: &TestApp) {
+        let console = Console::sign_in(app);
+        assert!(console.get(MEMBERS).says("No members yet"));
+        sold(app);
+        let other = Ipn::new("sale", 1002).of("eva@x.example").product(77).on("2025-12-01 09:00:00").body();
+        app.receives(other);
+        app.drain();
+        let all = console.get(MEMBERS);
+        assert!(all.says("dana@x.example The Club") && all.says("eva@x.example none"), "{all:?}");
+        let found = console.get(&format!("{MEMBERS}?q=DAN&level="));
+        assert!(found.says("dana@x.example") && !found.says("eva@x.example"), "{found:?}");
+        assert_eq!(found.value_of("q").as_deref(), Some("DAN"), "the search stays in its field");
+        let gold = console.get(&format!("{MEMBERS}?level=gold"));
+        assert!(gold.says("The Club until") && gold.says("no known end") && !gold.says("eva@x.example"));
+        assert!(console.get(&format!("{MEMBERS}?q=zoe")).says("Nobody fits"));
+        assert_eq!(console.get(&format!("{MEMBERS}?level=nosuch")).status, 404);
+    }
+
+    fn a_long_list_is_shown_page_by_page(app: &TestApp) {
+        sold(app);
+        for number in 0..60 {
+            app.receives(Ipn::new("sale", 2000 + number).of(&format!("m{number}@x.example")).on("2025-12-01 09:00:00").body());
+        }
+        app.drain();
+        let console = Console::sign_in(app);
+        let first = console.get(&format!("{MEMBERS}?level=gold"));
+        assert_eq!(first.html.matches("<tr>").count(), 51, "50, and the head");
+        let next = first.html.split("rel=\"next\"").next().expect("a link");
+        let next = &next[next.rfind("href=\"").expect("an address") + 6..];
+        let next = next[..next.find('"').expect("its end")].replace("&#38;", "&").replace("&amp;", "&");
+        assert!(next.contains("level=gold"), "what is asked for stays: {next}");
+        let second = console.get(&next);
+        assert_eq!(second.html.matches("<tr>").count(), 12, "{second:?}");
+        assert!(second.says("Back to the first") && !second.html.contains("rel=\"next\""));
+    }
+
+    fn an_address_that_nobody_has_leads_to_its_page_where_a_level_can_be_given_ahead(app: &TestApp) {
+        sold(app);
+        let console = Console::sign_in(app);
+        let found = console.get(&format!("{MEMBERS}?q=Zoe%40X.example"));
+        assert!(found.says("Nobody has zoe@x.example yet"), "{found:?}");
+        let page = "/sites/default/members/zoe%40x.example";
+        assert!(found.html.contains(&format!("href=\"{page}\"")), "{found:?}");
+        assert!(console.get(page).says("Nothing is known of this address yet."));
+        let given = done(&console, &format!("{page}/grants"), &[("level", "gold"), ("until", ""), ("note", "")]);
+        assert!(given.says("The level is given.") && given.says("The Club"), "{given:?}");
+        assert_eq!(app.levels_of("zoe@x.example"), ["gold"]);
+    }
+
+    fn a_person_is_shown_with_what_they_have_why_over_time_and_what_happened(app: &TestApp) {
+        sold(app);
+        app.at(instant("2026-01-05T00:00:00Z"));
+        let console = Console::sign_in(app);
+        let page = console.get(DANA);
+        assert!(page.says("The Club is held since 1 December 2025, with no known end, because order 1001 was paid on 1 December 2025"), "{page:?}");
+        assert!(page.says("from 1 December 2025 on, with no known end"), "the picture in words");
+        assert!(page.html.contains("<svg class=\"band\" role=\"img\" aria-label=\"The Club: from 1 December 2025 on"), "{page:?}");
+        assert!(page.says("The Club was granted · paid; because of what Kartra told"), "{page:?}");
+        assert!(page.says("Kartra told by IPN: Sale") && page.says("product 501, transaction 1001"));
+        assert!(page.says("No destination is told of this person's access yet."));
+        let granted = page.text().find("The Club was granted").expect("the step");
+        assert!(granted < page.text().find("product 501, transaction").expect("the sale"), "newest first");
+        let by_id = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
+        assert!(console.get(&format!("{MEMBERS}/{by_id}")).says("dana@x.example"));
+        assert_eq!(console.get(&format!("{MEMBERS}/nonsense")).status, 404);
+    }
+
+    fn what_somebody_had_at_another_time_is_shown(app: &TestApp) {
+        sold(app);
+        let console = Console::sign_in(app);
+        let before = console.get(&format!("{DANA}?at=2025-11-30T12%3A00"));
+        assert!(before.says("As of 2025-11-30 12:00 UTC") && before.says("has no level"), "{before:?}");
+        let after = console.get(&format!("{DANA}?at=2025-12-24"));
+        assert!(after.says("On 24 December 2025 at 00:00 UTC, dana@x.example has The Club."), "{after:?}");
+        let odd = console.get(&format!("{DANA}?at=soon"));
+        assert_eq!(odd.status, 200);
+        assert!(odd.says("Write a day and a time such as"), "{odd:?}");
+        assert_eq!(odd.value_of("at").as_deref(), Some("soon"));
+    }
+
+    fn a_level_is_given_until_the_end_of_a_day_and_ended_by_hand(app: &TestApp) {
+        sold(app);
+        app.level("silver");
+        let console = Console::sign_in(app);
+        let fields = [("level", "silver"), ("until", "2026-01-31"), ("note", "Won it in the raffle.")];
+        let given = done(&console, &format!("{DANA}/grants"), &fields);
+        assert!(given.says("silver was given by hand, until 2026-02-01 00:00 UTC · Won it in the raffle."), "{given:?}");
+        let access = app.access_of("dana@x.example");
+        let silver = access["levels"].as_array().expect("levels").iter().find(|held| held["level"] == "silver").expect("silver");
+        assert_eq!(silver["until"], "2026-02-01T00:00:00Z");
+        let id = silver["grants"][0]["grant"].as_str().expect("an id");
+        assert!(given.html.contains(&format!("/grants/{id}/end\"")), "{given:?}");
+        let ended = done(&console, &format!("{DANA}/grants/{id}/end"), &[]);
+        assert!(ended.says("The grant has ended."), "{ended:?}");
+        assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+        assert!(done(&console, &format!("{DANA}/grants/{id}/end"), &[]).says("It had ended already."));
+    }
+
+    fn a_block_takes_everything_until_it_is_lifted(app: &TestApp) {
+        sold(app);
+        let console = Console::sign_in(app);
+        let blocked = done(&console, &format!("{DANA}/blocks"), &[("level", ""), ("until", ""), ("note", "Shared it.")]);
+        assert!(blocked.says("Every level is blocked since") && blocked.says("Shared it."), "{blocked:?}");
+        assert_eq!(app.levels_of("dana@x.example"), [""; 0]);
+        let id = blocks(app)[0]["id"].as_str().expect("an id").to_owned();
+        let lifted = done(&console, &format!("{DANA}/blocks/{id}/lift"), &[]);
+        assert!(lifted.says("The block is lifted."), "{lifted:?}");
+        assert_eq!((app.levels_of("dana@x.example"), blocks(app).len()), (vec!["gold".to_owned()], 0));
+    }
+
+    fn what_a_chargeback_blocks_is_lifted_from_the_same_page(app: &TestApp) {
+        sold(app);
+        assert_eq!(app.patch(SITE, &json!({ "policy": { "on_chargeback": "block" } })).status, 200);
+        app.receives(Ipn::new("chargeback", 1002).of("dana@x.example").with("original_id", 1001).on("2025-12-20 09:00:00").body());
+        app.drain();
+        let console = Console::sign_in(app);
+        let page = console.get(DANA);
+        assert!(page.says("because of the chargeback 1002"), "{page:?}");
+        let id = blocks(app)[0]["id"].as_str().expect("an id").to_owned();
+        let form = format!("/blocks/{}/lift\"", id.replace(':', "%3A"));
+        assert!(page.html.contains(&form), "{form}: {page:?}");
+        done(&console, &format!("{DANA}/blocks/{}/lift", id.replace(':', "%3A")), &[]);
+        assert_eq!(blocks(app).len(), 0);
+    }
+
+    fn what_is_wrong_stands_beside_its_field_and_the_input_is_kept(app: &TestApp) {
+        sold(app);
+        let console = Console::sign_in(app);
+        let sent = |list: &str, until: &str, note: &str, level: &str| {
+            let page = console.form(&format!("{DANA}/{list}"), &[("level", level), ("until", until), ("note", note)]);
+            assert_eq!(page.status, 422, "{page:?}");
+            page
+        };
+        let past = sent("grants", "2025-01-01", "Sorry & thanks", "gold");
+        assert!(past.says("must lie in the future"), "{past:?}");
+        assert!(past.html.contains("id=\"grant-until-error\"") && past.html.contains("value=\"2025-01-01\""));
+        assert!(past.says("Sorry & thanks"), "the note is kept");
+        assert!(sent("grants", "whenever", "", "gold").html.contains("id=\"grant-until-error\""));
+        assert!(sent("blocks", "", "", "nosuch").html.contains("id=\"block-level-error\""));
+        let long = "x".repeat(2_001);
+        assert!(sent("blocks", "", &long, "gold").html.contains("id=\"block-note-error\""));
+        assert_eq!((app.levels_of("dana@x.example"), blocks(app).len()), (vec!["gold".to_owned()], 0));
+    }
+
+    fn a_key_that_may_only_read_sees_no_forms_and_decides_nothing(app: &TestApp) {
+        sold(app);
+        let reader = with_scope(app, "read");
+        let page = reader.get(DANA);
+        assert!(page.says("The Club is held since"), "{page:?}");
+        assert!(!page.html.contains("/grants") && !page.says("Block"), "{page:?}");
+        for list in ["grants", "blocks", "grants/x/end", "blocks/x/lift", "pushes/x/retry"] {
+            assert_eq!(reader.form(&format!("{DANA}/{list}"), &[("level", "gold")]).status, 403, "{list}");
+        }
+        let supporter = with_scope(app, "support");
+        assert!(done(&supporter, &format!("{DANA}/blocks"), &[("level", "gold")]).says("The block is in force."));
+    }
+
+    fn markup_in_names_notes_and_addresses_is_shown_as_it_was_typed(app: &TestApp) {
+        sold(app);
+        assert_eq!(app.patch(&format!("{SITE}/levels/gold"), &json!({ "name": MARKUP })).status, 200);
+        let console = Console::sign_in(app);
+        let page = done(&console, &format!("{DANA}/grants"), &[("level", "gold"), ("note", MARKUP)]);
+        let list = console.get(&format!("{MEMBERS}?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"));
+        let odd = console.get("/sites/default/members/%3Cimg%2Fsrc%3Dx%3E%40x.example");
+        for page in [page, list, odd, console.get(MEMBERS)] {
+            assert_eq!(page.status, 200, "{page:?}");
+            assert!(!page.html.contains("<img src=x") && !page.html.contains("<img/src"), "{page:?}");
+        }
+    }
+}

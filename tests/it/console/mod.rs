@@ -1,0 +1,15 @@
+//! The console, page by page: over HTTP, and in a real browser.
+
+mod activity;
+mod destinations;
+mod first_hour;
+mod keys;
+mod live;
+mod looks;
+mod members;
+mod products;
+mod settings;
+mod sign_in;
+pub mod story;
+pub mod support;
+mod sweep;

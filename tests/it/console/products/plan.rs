@@ -1,0 +1,121 @@
+//! The page of a plan.
+
+use super::{API, HOME, applied, buys, planned};
+use crate::console::support::Console;
+use crate::on_both_databases;
+use crate::support::{Database, TestApp};
+use serde_json::json;
+
+const GOLD: [(&str, &str); 1] = [("new.501.level", "gold")];
+
+fn three(app: &TestApp) {
+    buys(app, "501", 1, &["dana", "eva", "finn"]);
+    app.level("gold");
+}
+
+on_both_databases! {
+    fn while_it_is_computed_the_page_says_how_far_it_is_and_changes_by_itself(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let saved = console.form(HOME, &GOLD);
+        let page = console.get(&saved.location);
+        assert!(page.says("working it out") && page.says("Members looked at"), "{}", page.text());
+        assert!(page.html.contains("data-refresh") && page.says("Reload"), "{}", page.html);
+        assert!(!page.html.contains("/apply\""), "it cannot be applied yet");
+        app.drain();
+        let page = console.get(&saved.location);
+        assert!(!page.html.contains("data-refresh"), "{}", page.html);
+        assert!(page.html.contains("/apply\""), "{}", page.html);
+    }
+
+    fn members_are_found_by_address_and_by_what_happens_to_them(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let plan = planned(app, &console.form(HOME, &GOLD));
+        let found = |query: &str| {
+            let page = console.get(&format!("{plan}{query}"));
+            ["dana", "eva", "finn"].map(|name| page.says(&format!("{name}@x.example")))
+        };
+        assert_eq!(found(""), [true, true, true]);
+        assert_eq!(found("?q=EVA"), [false, true, false]);
+        assert_eq!(found("?what=gain&q=n"), [true, false, true]);
+        assert_eq!(found("?what=loss"), [false, false, false]);
+        assert!(console.get(&format!("{plan}?what=loss")).says("No member like this gains or loses anything."));
+        assert_eq!(console.get(&format!("{plan}?what=love")).status, 400);
+        assert_eq!(console.get("/sites/default/plans/none").status, 404);
+    }
+
+    fn of_two_operators_the_second_is_told_what_moved_and_makes_the_plan_again(app: &TestApp) {
+        three(app);
+        app.level("silver");
+        let console = Console::sign_in(app);
+        let mine = planned(app, &console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Tin")]));
+        let theirs = planned(app, &Console::sign_in(app).form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Tin"), ("add.product", "9"), ("add.level", "silver")]));
+        applied(app, &console, &theirs);
+        let refused = console.form(&format!("{mine}/apply"), &[]);
+        assert_eq!(refused.status, 422);
+        assert!(refused.says("out of date") && refused.says("What has moved"), "{}", refused.text());
+        assert!(refused.says("A mapping was made, changed or deleted."), "{}", refused.text());
+        assert!(refused.says("The level Tin was made, renamed or deleted."), "{}", refused.text());
+
+        // The level is there by now, and so is the mapping: that cannot be made again, and the page says so.
+        let again = console.form(&format!("{mine}/again"), &[]);
+        assert_eq!(again.status, 422);
+        assert!(again.says("The plan cannot be made again as it was."), "{}", again.text());
+        assert!(again.says("has the same product, price point, level and window"), "{}", again.text());
+        let id = app.get(&format!("{API}/mappings?product_id=501")).json["items"][0]["id"].as_str().expect("an id").to_owned();
+        app.delete(&format!("{API}/mappings/{id}"));
+        let plan = planned(app, &console.form(&format!("{mine}/again"), &[]));
+        assert_ne!(plan, mine);
+        assert!(console.get(&plan).says("gains Tin"), "{}", console.get(&plan).text());
+        applied(app, &console, &plan);
+        assert_eq!(app.levels_of("eva@x.example"), ["tin"]);
+    }
+
+    fn nothing_is_applied_twice(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let plan = planned(app, &console.form(HOME, &GOLD));
+        applied(app, &console, &plan);
+        let page = console.get(&plan);
+        assert!(page.says("What was changed") && page.says("What was written"), "{}", page.text());
+        assert!(!page.html.contains("/apply\""), "{}", page.html);
+        let twice = console.form(&format!("{plan}/apply"), &[]);
+        assert_eq!(twice.status, 422);
+        assert!(twice.says("Nothing is applied twice."), "{}", twice.text());
+    }
+
+    fn a_key_that_may_only_read_sees_the_plan_and_cannot_apply_it(app: &TestApp) {
+        three(app);
+        let plan = planned(app, &Console::sign_in(app).form(HOME, &GOLD));
+        let made = app.post("/api/v1/keys", &json!({ "name": "r", "scopes": ["read"] }));
+        let console = Console::sign_in_with(app, made.json["key"].as_str().expect("a key"));
+        let page = console.get(&plan);
+        assert!(page.says("gains gold") && !page.html.contains("/apply\""), "{}", page.html);
+        assert_eq!(console.form(&format!("{plan}/apply"), &[]).status, 403);
+        assert_eq!(console.form(&format!("{plan}/again"), &[]).status, 403);
+    }
+}
+
+#[test]
+fn where_many_are_concerned_the_page_follows_until_all_are_in_line() {
+    let small = [("flow.inline_members_max", "1"), ("flow.batch_purchases_max", "1")];
+    let app = TestApp::start_with(Database::sqlite(), &small);
+    three(&app);
+    let console = Console::sign_in(&app);
+    let plan = planned(&app, &console.form(HOME, &GOLD));
+    let done = console.form(&format!("{plan}/apply"), &[]);
+    assert_eq!(done.status, 303);
+    assert!(done.location.starts_with(&format!("{plan}?recompute=")), "{}", done.location);
+    let page = console.get(&done.location);
+    assert!(page.says("Members brought in line 0 of 3"), "{}", page.text());
+    assert!(page.html.contains("data-refresh"), "{}", page.html);
+    app.drain();
+    let page = console.get(&done.location);
+    assert!(
+        page.says("Everybody is in line with it.") && page.says("Back to the products"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.html.contains("data-refresh"), "{}", page.html);
+}
