@@ -158,6 +158,6 @@ fn metrics_route() -> impl HttpServiceFactory {
     resource("/metrics", "GET, HEAD").get(metrics::with_key).wrap(from_fn(authenticate))
 }
 
-async fn no_such_page() -> Result<HttpResponse, Problem> {
+pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("page"))
 }

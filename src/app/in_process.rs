@@ -2,7 +2,7 @@
 //!
 //! So a page can do nothing that a script could not, and what a key may do is checked in one place.
 
-use super::App;
+use super::{App, http};
 use crate::api;
 use crate::web::auth::Caller;
 use actix_http::Request;
@@ -23,7 +23,10 @@ pub struct InProcess(Routes);
 impl InProcess {
     /// Puts the routes together.
     pub(super) async fn start(app: web::Data<App>) -> Result<Self, ()> {
-        let routes = actix_web::App::new().app_data(app).configure(api::routes);
+        let routes = actix_web::App::new()
+            .app_data(app)
+            .configure(api::routes)
+            .default_service(web::route().to(http::no_such_page));
         let factory = IntoServiceFactory::<_, Request>::into_factory(routes);
         let service = factory.new_service(AppConfig::default()).await?;
         Ok(Self(Box::new(move |request| Box::pin(service.call(request)))))
