@@ -9,6 +9,8 @@ mod kind;
 mod pushes;
 mod show;
 
+pub use show::{Run, runs};
+
 use super::desk::{Cursor, Desk, Listed, Site, query, segment};
 use super::page;
 use super::refused::Refused;

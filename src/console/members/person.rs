@@ -3,6 +3,7 @@
 use super::picture::{self, Band};
 use super::story::{self, Told};
 use crate::console::desk::{Desk, Listed, Site, segment};
+use crate::console::destinations::{Run, runs};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
 use crate::console::shell::Shell;
@@ -147,6 +148,8 @@ pub struct Destination {
 struct Door {
     destination: Destination,
     push: Option<Push>,
+    /// Whether a run goes over every member there that has not told it of this person, or not yet.
+    is_gone_over: bool,
 }
 
 #[derive(Template)]
@@ -216,7 +219,8 @@ impl PersonPage {
     /// Whether something on the page is on its way, so that the page looks again.
     fn moves(&self) -> bool {
         let under_way = |push: &Push| matches!(&*push.status, "pending" | "retrying");
-        self.doors.iter().any(|door| door.push.as_ref().is_some_and(under_way))
+        let moves = |door: &Door| door.push.as_ref().map_or(door.is_gone_over, under_way);
+        self.doors.iter().any(moves)
     }
 }
 
@@ -302,9 +306,15 @@ async fn doors(desk: &Desk, site_id: &str, email: &str) -> Result<Vec<Door>, Ref
     let pushes: Listed<Push> = desk.get(&of_person).await?;
     let mut pushes: BTreeMap<String, Push> =
         pushes.items.into_iter().rev().map(|push| (push.destination.clone(), push)).collect();
-    let door =
-        |destination: Destination| Door { push: pushes.remove(&destination.id), destination };
-    Ok(all.items.into_iter().map(door).collect())
+    let mut doors = Vec::new();
+    for destination in all.items {
+        let push = pushes.remove(&destination.id);
+        let asks = push.is_none() && destination.enabled;
+        let is_gone_over =
+            asks && runs(desk, site_id, &destination.id).await?.iter().any(Run::is_open);
+        doors.push(Door { destination, push, is_gone_over });
+    }
+    Ok(doors)
 }
 
 /// The path of a person, in the console as in the API.

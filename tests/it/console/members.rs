@@ -116,6 +116,22 @@ on_both_databases! {
         assert_eq!(console.get(&format!("{MEMBERS}/nonsense")).status, 404);
     }
 
+    fn while_everybody_is_gone_over_the_page_says_so_and_looks_again(app: &TestApp) {
+        sold(app);
+        let made = app.post(&format!("{SITE}/destinations"),
+            &json!({ "kind": "webhook", "name": "The club", "config": { "url": "https://club.example.com/told" } }));
+        assert_eq!(made.status, 201, "{made:?}");
+        let console = Console::sign_in(app);
+        let before = console.get(DANA);
+        assert!(before.says("has never been told of this person"), "{before:?}");
+        assert!(!before.html.contains("data-refresh"), "nothing moves");
+        let resync = format!("{SITE}/destinations/{}/resync", made.json["id"].as_str().expect("an id"));
+        assert_eq!(app.post(&resync, &json!({})).status, 202);
+        let page = console.get(DANA);
+        assert!(page.says("everybody is being gone over there"), "{page:?}");
+        assert!(page.html.contains("id=\"pushes\" data-refresh"), "{page:?}");
+    }
+
     fn what_somebody_had_at_another_time_is_shown(app: &TestApp) {
         sold(app);
         let console = Console::sign_in(app);
