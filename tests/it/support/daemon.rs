@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 /// How long anything may take before the test says that it never came. Machines that build beside
 /// are slow; what is measured says so itself.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+pub const DEADLINE: Duration = Duration::from_mins(3);
 
 /// Polls until something is there.
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
