@@ -82,6 +82,13 @@ pub fn measure<'a>(
     Ok(grown)
 }
 
+/// A site that has grown, for what is measured at one and not on the way there.
+pub fn filled<'a>(arguments: &Arguments, database: &'a Database) -> anyhow::Result<Grown<'a>> {
+    let grown = Grown::start(arguments, database)?;
+    grown.told(usize::try_from(arguments.members)?, |_| grown.webhooks.next())?;
+    Ok(grown)
+}
+
 /// CPU seconds to apply 1,000 webhooks: new buyers, and rebills of members from all over the site. The least of
 /// some times: whatever else the machine is at only adds to it.
 fn typical(grown: &Grown<'_>) -> anyhow::Result<f64> {

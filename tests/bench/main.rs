@@ -17,6 +17,7 @@ mod disk;
 mod grown;
 mod growth;
 mod intake;
+mod pages;
 mod plans;
 mod process;
 mod pushes;
@@ -83,6 +84,8 @@ enum Part {
     Application,
     /// A site that grows, and reads of it
     Growth,
+    /// Pages of the console at the grown site
+    Pages,
     /// Everything of the grown site made again
     Rebuild,
     /// A plan over many members, beside the webhooks
@@ -92,8 +95,15 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Intake, Self::Application, Self::Growth, Self::Rebuild, Self::Plan, Self::Pushes];
+    const ALL: [Self; 7] = [
+        Self::Intake,
+        Self::Application,
+        Self::Growth,
+        Self::Pages,
+        Self::Rebuild,
+        Self::Plan,
+        Self::Pushes,
+    ];
 }
 
 /// A kind of database.
@@ -140,9 +150,17 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
             application::measure(arguments, database, bare, &mut table)?;
         }
     }
-    if has(Part::Growth) || has(Part::Rebuild) {
-        let grown = growth::measure(arguments, database, &mut table)?;
-        reads::measure(arguments, database, &grown, &mut table)?;
+    if has(Part::Growth) || has(Part::Pages) || has(Part::Rebuild) {
+        let grown = if has(Part::Growth) {
+            let grown = growth::measure(arguments, database, &mut table)?;
+            reads::measure(arguments, database, &grown, &mut table)?;
+            grown
+        } else {
+            growth::filled(arguments, database)?
+        };
+        if has(Part::Pages) {
+            pages::measure(arguments, database, &grown, &mut table)?;
+        }
         if has(Part::Rebuild) {
             growth::rebuild(&grown, &mut table)?;
         }

@@ -1,0 +1,177 @@
+//! The pages of the console: the same pages of a small site and of the grown one take turns.
+
+use super::grown::Grown;
+use super::kartra::{PRODUCT, email, replaced};
+use super::report::{Table, Target};
+use super::server::{KEY, Server};
+use super::{Arguments, database::Database};
+use anyhow::{Context, ensure};
+use reqwest::header::{COOKIE, SET_COOKIE};
+use std::fmt::Write;
+use std::process::Command;
+use std::time::Instant;
+use tokio::runtime::Runtime;
+
+/// Members, products and webhooks of the small site.
+const FEW: usize = 10;
+/// Products of the grown site besides the one that everybody has bought, each sold once.
+const PRODUCTS: usize = 10_000;
+/// How many of them nobody has decided about.
+const UNMAPPED: usize = 20;
+/// The id of the first of them.
+const FIRST_PRODUCT: usize = 7_000_001;
+/// How often each page is opened at each site.
+const TIMES: usize = 41;
+/// The most that a page of the grown site may take, of what it takes at the small one.
+const SLOWER_MAX: f64 = 1.5;
+
+/// The pages of the site, as somebody who looks around opens them.
+const PAGES: [(&str, &str); 17] = [
+    ("home", ""),
+    ("setup", "/setup"),
+    ("products", "/products"),
+    ("products, mapped", "/products?status=mapped"),
+    ("products, a part of a name", "/products?q=kitchen"),
+    ("members", "/members"),
+    ("members, a part of an address", "/members?q=member-7"),
+    ("members of a level", "/members?level=gold"),
+    ("a member", "/members/MEMBER"),
+    ("activity", "/activity"),
+    ("activity, failed", "/activity?status=failed"),
+    ("activity of an address", "/activity?q=MEMBER"),
+    ("a webhook", "WEBHOOK"),
+    ("destinations", "/destinations"),
+    ("settings", "/settings"),
+    ("what is held open", "/held-open"),
+    ("all sites", "ALL"),
+];
+
+/// Somebody who is signed in.
+struct Reader {
+    base: String,
+    cookie: String,
+    client: reqwest::Client,
+    runtime: Runtime,
+}
+
+/// Gives the grown site its products, and opens every page of it and of a small site.
+pub fn measure(
+    arguments: &Arguments,
+    database: &Database,
+    grown: &Grown<'_>,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let small = Grown::start(arguments, database)?;
+    small.told(FEW, |_| small.webhooks.next())?;
+    sold_each_once(grown)?;
+    let (small, large) = (Reader::sign_in(&small.server)?, Reader::sign_in(&grown.server)?);
+    let mut worst: (f64, &str) = (0.0, "");
+    for (name, path) in PAGES {
+        let paths = [(&small, small.path(path)?), (&large, large.path(path)?)];
+        let mut took = [const { Vec::new() }; 2];
+        for _ in 0..TIMES {
+            for ((reader, path), took) in paths.iter().zip(&mut took) {
+                let began = Instant::now();
+                reader.text(path)?;
+                took.push(began.elapsed().as_secs_f64());
+            }
+        }
+        let [few, many] = took.map(median);
+        table.note(format!("page of the grown site: {name}"), many * 1_000.0, "ms");
+        if many / few > worst.0 {
+            worst = (many / few, name);
+        }
+    }
+    let (ratio, page) = worst;
+    let sizes = format!("{} members and {PRODUCTS} products", arguments.members);
+    table.ratio(
+        format!("slowest page beside {sizes} to {FEW}: {page}"),
+        ratio,
+        Target::AtMost(SLOWER_MAX),
+    );
+    Ok(())
+}
+
+/// Sells each product once, after almost all of them have been mapped.
+fn sold_each_once(grown: &Grown<'_>) -> anyhow::Result<()> {
+    let ids = |count: usize| FIRST_PRODUCT..FIRST_PRODUCT + count;
+    let rules = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        let command = grown.server.as_its_own(&mut command, &grown.fresh.url);
+        let ran = command.arg("mappings").args(arguments).output()?;
+        ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        anyhow::Ok(String::from_utf8(ran.stdout)?)
+    };
+    let mut text = rules(&["export"])?;
+    for product in ids(PRODUCTS - UNMAPPED) {
+        write!(text, "\n[[mappings]]\nproduct_id = \"{product}\"\nlevel = \"gold\"\n")?;
+    }
+    let file = format!("{}/rules.toml", grown.directory()?);
+    std::fs::write(&file, text)?;
+    rules(&["apply", &file])?;
+    grown.told(PRODUCTS, |number| {
+        replaced(grown.webhooks.next(), PRODUCT, &(FIRST_PRODUCT + number).to_string())
+    })?;
+    Ok(())
+}
+
+impl Reader {
+    fn sign_in(server: &Server) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let nowhere = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().no_proxy().redirect(nowhere).build()?;
+        let base = format!("http://{}", server.address);
+        let cookie = runtime.block_on(async {
+            let form = client.get(format!("{base}/sign-in")).send().await?.error_for_status()?;
+            let cookie = cookie_of(&form)?;
+            let page = form.text().await?;
+            let (_, token) = page.split_once("name=\"csrf\" value=\"").context("a token")?;
+            let (token, _) = token.split_once('"').context("a token")?;
+            let signed_in = client
+                .post(format!("{base}/sign-in"))
+                .header(COOKIE, cookie)
+                .header("sec-fetch-site", "same-origin")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(format!("csrf={token}&key={KEY}"));
+            cookie_of(&signed_in.send().await?)
+        })?;
+        Ok(Self { base, cookie, client, runtime })
+    }
+
+    /// A page, which has to be there.
+    fn text(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.client.get(format!("{}{path}", self.base)).header(COOKIE, &self.cookie);
+        self.runtime.block_on(async {
+            let page = request.send().await?;
+            ensure!(page.status() == 200, "{path}: {}", page.status());
+            Ok(page.text().await?)
+        })
+    }
+
+    /// The path of one of [`PAGES`] at this site.
+    fn path(&self, page: &str) -> anyhow::Result<String> {
+        const SITE: &str = "/sites/default";
+        Ok(match page {
+            "ALL" => "/sites".to_owned(),
+            "WEBHOOK" => {
+                let list = self.text(&format!("{SITE}/activity"))?;
+                let begins = format!("{SITE}/activity/");
+                let links = list.split("href=\"").filter(|link| link.starts_with(&begins));
+                let link = links.map(|link| link.split('"').next().unwrap_or_default()).next();
+                link.context("a webhook in the list")?.to_owned()
+            }
+            page => format!("{SITE}{}", page.replace("MEMBER", &email(5))),
+        })
+    }
+}
+
+/// The session that an answer sets.
+fn cookie_of(answer: &reqwest::Response) -> anyhow::Result<String> {
+    let set = answer.headers().get(SET_COOKIE).context("a cookie")?.to_str()?;
+    Ok(set.split(';').next().unwrap_or_default().to_owned())
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
