@@ -13,7 +13,7 @@ use crate::core::policy::Policy;
 use crate::flow::edits::Edits;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::{Result as Stored, rules};
+use crate::store::{Result as Stored, products, rules};
 use crate::web::answer::{self, IfMatch};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{Json, Nothing, Object, Page, Query};
@@ -85,8 +85,8 @@ fn matching(
     for batch in all.chunks(LOOKED_UP_AT_ONCE) {
         let ids: BTreeSet<String> = batch.iter().map(|m| m.product_id.clone()).collect();
         let ids: Vec<String> = ids.into_iter().collect();
-        let products = rules::products(conn, &bench.site.id, &ids)?;
-        let known: BTreeSet<&str> = products.iter().map(|p| p.product_id.as_str()).collect();
+        let known = products::with_ids(conn, &bench.site.id, &ids)?;
+        let known: BTreeSet<&str> = known.iter().map(|p| p.product_id.as_str()).collect();
         let fitting = batch.iter().filter(|m| known.contains(m.product_id.as_str()) == seen);
         found.extend(fitting.map(|mapping| Mapping::clone(mapping)));
         if found.len() >= enough {

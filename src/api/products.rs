@@ -11,7 +11,7 @@ use crate::flow::recompute::{Scope, ask};
 use crate::flow::settle::{Bench, Cause, RuleBook};
 use crate::store::conn::Conn;
 use crate::store::plans::Moved;
-use crate::store::rules::{self, Product};
+use crate::store::products::{self, Product};
 use crate::store::{Result as Stored, purchases};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
@@ -77,6 +77,26 @@ enum Status {
     Ignored,
 }
 
+impl From<products::Status> for Status {
+    fn from(status: products::Status) -> Self {
+        match status {
+            products::Status::Unmapped => Self::Unmapped,
+            products::Status::Mapped => Self::Mapped,
+            products::Status::Ignored => Self::Ignored,
+        }
+    }
+}
+
+impl From<Status> for products::Status {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Unmapped => Self::Unmapped,
+            Status::Mapped => Self::Mapped,
+            Status::Ignored => Self::Ignored,
+        }
+    }
+}
+
 /// The mappings of a site, by the product that they name.
 struct Mapped<'a>(HashMap<&'a str, Vec<&'a Mapping>>);
 
@@ -87,14 +107,6 @@ impl<'a> Mapped<'a> {
             found.entry(&mapping.product_id).or_default().push(mapping);
         }
         Self(found)
-    }
-
-    fn status(&self, product: &Product) -> Status {
-        match () {
-            () if product.ignored => Status::Ignored,
-            () if self.0.contains_key(product.product_id.as_str()) => Status::Mapped,
-            () => Status::Unmapped,
-        }
     }
 
     fn of(&self, product_id: &str) -> Vec<MappingView> {
@@ -122,7 +134,7 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
     let view = |product: Product| {
         let (held, oldest_held_at) = held.get(&product.product_id).copied().unwrap_or_default();
         ProductView {
-            status: mapped.status(&product),
+            status: product.status().into(),
             mappings: mapped.of(&product.product_id),
             held,
             oldest_held_at,
@@ -137,11 +149,9 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
     Ok(products.into_iter().map(view).collect())
 }
 
-fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<(Product, ProductView), Problem> {
-    let product = rules::products(conn, &bench.site.id, &[id.to_owned()])?.pop();
-    let product = product.ok_or_else(|| Problem::not_found("product"))?;
-    let view = views(conn, bench, vec![product.clone()])?.pop();
-    Ok((product, view.ok_or_else(|| Problem::not_found("product"))?))
+fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<ProductView, Problem> {
+    let product = products::with_ids(conn, &bench.site.id, &[id.to_owned()])?;
+    views(conn, bench, product)?.pop().ok_or_else(|| Problem::not_found("product"))
 }
 
 /// Which products are asked for.
@@ -170,14 +180,8 @@ pub async fn list(
     let part = q.unwrap_or_default().trim().to_lowercase();
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
-            let mapped = Mapped::by(&bench.book);
-            let fits = |product: &Product| {
-                status.is_none_or(|status| status == mapped.status(product))
-                    && (part.is_empty() || names(product, &part))
-            };
-            let is_any = status.is_none() && part.is_empty();
-            let products = matching(conn, bench, is_any, fits, before, asked)?;
-            Ok(views(conn, bench, products)?)
+            let found = matching(conn, &bench.site.id, status, &part, before, asked)?;
+            Ok(views(conn, bench, found)?)
         })
     });
     Ok(answer::page(&page, found.await?, |product| {
@@ -191,24 +195,23 @@ fn names(product: &Product, part: &str) -> bool {
     has(&product.product_id) || product.name.as_deref().is_some_and(has)
 }
 
-/// A page of the products that fit: what a status is, rules say, so they are looked through, many at once unless
-/// any fits.
+/// A page of the products with a status whose name or id has a part; those are looked through, many at once.
 fn matching(
     conn: &mut Conn,
-    bench: &Bench,
-    is_any: bool,
-    fits: impl Fn(&Product) -> bool,
+    site_id: &str,
+    status: Option<Status>,
+    part: &str,
     mut before: Option<(chrono::NaiveDateTime, String)>,
     limit: i64,
 ) -> Stored<Vec<Product>> {
     let enough = usize::try_from(limit).unwrap_or(usize::MAX);
-    let at_once = if is_any { limit } else { limit.max(PAGE_ITEMS_MAX) };
+    let at_once = if part.is_empty() { limit } else { limit.max(PAGE_ITEMS_MAX) };
     let mut found = Vec::new();
     loop {
-        let batch = rules::list_products(conn, &bench.site.id, before, at_once)?;
+        let batch = products::list(conn, site_id, status.map(Status::into), before, at_once)?;
         let is_last = i64::try_from(batch.len()).is_ok_and(|read| read < at_once);
         before = batch.last().map(|product| (product.first_seen_at, product.product_id.clone()));
-        found.extend(batch.into_iter().filter(&fits));
+        found.extend(batch.into_iter().filter(|product| part.is_empty() || names(product, part)));
         if is_last || found.len() >= enough {
             found.truncate(enough);
             return Ok(found);
@@ -225,8 +228,7 @@ pub async fn get(
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
-    let found =
-        app.blocking(move |app| app.look(&site, |conn, bench| Ok(existing(conn, bench, &id)?.1)));
+    let found = app.blocking(move |app| app.look(&site, |conn, bench| existing(conn, bench, &id)));
     Ok(answer::thing(&request, &found.await?))
 }
 
@@ -264,26 +266,26 @@ pub async fn edit(
     let if_match = IfMatch::of(&request);
     let edited = app.blocking(move |app| {
         let asked = app.change(&site, |conn, bench| {
-            let (mut product, before) = existing(conn, bench, &id)?;
+            let before = existing(conn, bench, &id)?;
             if_match.check(&before)?;
-            let ignored = body.0.ignored.unwrap_or(product.ignored);
+            let is_ignored = before.status == Status::Ignored;
+            let ignored = body.0.ignored.unwrap_or(is_ignored);
             let enabled = bench.book.mappings.iter().any(|m| m.enabled && m.product_id == id);
             if ignored && enabled {
                 let detail = "The product has an enabled mapping. Disable or delete it before ignoring the product.";
                 return Err(Problem::conflict(detail));
             }
-            if ignored == product.ignored {
+            if ignored == is_ignored {
                 return Ok(None);
             }
-            product.ignored = ignored;
-            rules::replace_products(conn, &site, &[product])?;
+            products::decide(conn, &site, &id, ignored)?;
             rules_moved(conn, bench, &[Moved::new("product", &id)])?;
             let scope = Scope { product_id: Some(id.clone()), reread_dates: false };
             let cause = Cause::new("mapping", id.clone());
             Ok(Some(ask(conn, bench, &scope, &cause)?))
         })?;
         let recompute = asked.map(|asked| work(app, &asked)).transpose()?;
-        let (_, product) = app.look(&site, |conn, bench| existing(conn, bench, &id))?;
+        let product = app.look(&site, |conn, bench| existing(conn, bench, &id))?;
         Ok(Edited { product, recompute })
     });
     let edited = edited.await?;

@@ -9,7 +9,7 @@ use crate::store::conn::Conn;
 use crate::store::plans::{self, Moved};
 use crate::store::recomputes::{self, Recompute};
 use crate::store::rules::{self, Level};
-use crate::store::{Result, sites};
+use crate::store::{Result, products, sites};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,7 @@ impl Edits {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let products = self.products(bench);
+        let concerned = self.products(bench);
         self.write_levels(conn, bench)?;
         let site_id = &bench.site.id;
         for mapping in &self.gone {
@@ -80,14 +80,13 @@ impl Edits {
         }
         for mapping in &self.new {
             rules::insert_mapping(conn, site_id, mapping)?;
-            set_ignored(conn, bench, &mapping.product_id, false)?;
         }
         for mapping in &self.edited {
             rules::update_mapping(conn, site_id, mapping)?;
-            set_ignored(conn, bench, &mapping.product_id, false)?;
         }
-        for product_id in &self.ignored {
-            set_ignored(conn, bench, product_id, true)?;
+        let ignored = self.proposed(bench).book.ignored;
+        for product_id in concerned.keys() {
+            products::decide(conn, site_id, product_id, ignored.contains(product_id))?;
         }
         if let Some(policy) = &self.policy {
             bench.site.policy = policy.clone();
@@ -102,7 +101,7 @@ impl Edits {
             let scope = Scope { product_id: Some(product), reread_dates: false };
             ask(conn, bench, &scope, &cause("mapping", &by))
         };
-        products.into_iter().map(recompute).collect()
+        concerned.into_iter().map(recompute).collect()
     }
 
     fn write_levels(&self, conn: &mut Conn, bench: &Bench) -> Result<()> {
@@ -150,17 +149,4 @@ pub fn rules_moved(conn: &mut Conn, bench: &mut Bench, moved: &[Moved]) -> Resul
         }
     }
     sites::update(conn, &bench.site)
-}
-
-/// Ignores a product, or ends that: mapping an ignored product ends the ignoring.
-fn set_ignored(conn: &mut Conn, bench: &Bench, product_id: &str, ignored: bool) -> Result<()> {
-    let site_id = &bench.site.id;
-    let product = rules::products(conn, site_id, &[product_id.to_owned()])?.pop();
-    match product {
-        Some(mut product) if product.ignored != ignored => {
-            product.ignored = ignored;
-            rules::replace_products(conn, site_id, &[product])
-        }
-        _ => Ok(()),
-    }
 }

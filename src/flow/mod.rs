@@ -54,7 +54,7 @@ use crate::metrics::Metrics;
 use crate::secrets::Sealer;
 use crate::store::conn::Conn;
 use crate::store::sites::{Busy, Site};
-use crate::store::{Result, Store, StoreError, rules, sites};
+use crate::store::{Result, Store, StoreError, products, rules, sites};
 use aside::Asides;
 use bell::Bell;
 use health::Health;
@@ -352,7 +352,7 @@ impl Flow {
             return Ok(Arc::clone(book));
         }
         let mappings = rules::mappings(conn, &site.id)?;
-        let book = Arc::new(RuleBook { mappings, ignored: rules::ignored(conn, &site.id)? });
+        let book = Arc::new(RuleBook { mappings, ignored: products::ignored(conn, &site.id)? });
         // A bench is set up before its transaction changes anything, so only what was committed
         // ever gets in here.
         locked(&self.books).insert(site.id.clone(), (edition, Arc::clone(&book)));
@@ -363,7 +363,7 @@ impl Flow {
     pub fn reread_book(&self, conn: &mut Conn, bench: &mut Bench) -> Result<()> {
         let mappings = rules::mappings(conn, &bench.site.id)?;
         bench.book =
-            Arc::new(RuleBook { mappings, ignored: rules::ignored(conn, &bench.site.id)? });
+            Arc::new(RuleBook { mappings, ignored: products::ignored(conn, &bench.site.id)? });
         Ok(())
     }
 

@@ -16,10 +16,10 @@ use crate::core::mapping::Mapping;
 use crate::store::conn::Conn;
 use crate::store::daily_counts::{self, Count, Counts};
 use crate::store::events::{self, Stored};
-use crate::store::rules::Product;
+use crate::store::products::{self, Product, Status as Decided};
 use crate::store::sites::Site;
 use crate::store::webhooks::Status;
-use crate::store::{Result, members, rules};
+use crate::store::{Result, members};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -252,6 +252,12 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
     Ok(merged)
 }
 
+/// What operators have decided about a product before anybody bought it.
+fn decided(bench: &Bench, product_id: &str) -> Decided {
+    let is_mapped = bench.book.mappings.iter().any(|mapping| mapping.product_id == *product_id);
+    if is_mapped { Decided::Mapped } else { Decided::Unmapped }
+}
+
 /// Products appear by themselves when a money event first names them. `seen` has the receipts of what
 /// names each.
 fn discover_products(
@@ -262,19 +268,19 @@ fn discover_products(
 ) -> Result<()> {
     let site_id = &bench.site.id;
     let ids: Vec<String> = seen.keys().cloned().collect();
-    let known = rules::products(conn, site_id, &ids)?;
+    let known = products::with_ids(conn, site_id, &ids)?;
     let known: BTreeMap<String, Product> =
         known.into_iter().map(|product| (product.product_id.clone(), product)).collect();
     let mut products = known.clone();
     for (product_id, receipts) in seen {
         let (Some(first), Some(last)) = (receipts.first(), receipts.last()) else { continue };
-        let (first, last) = (rules::seen(*first), rules::seen(*last));
+        let (first, last) = (products::seen(*first), products::seen(*last));
         let product = products.entry(product_id.clone()).or_insert_with(|| Product {
             site_id: site_id.clone(),
             product_id: product_id.clone(),
             name: None,
             named_at: None,
-            ignored: false,
+            status: decided(bench, product_id).as_str().to_owned(),
             first_seen_at: first,
             last_seen_at: last,
         });
@@ -283,7 +289,7 @@ fn discover_products(
     }
     for event in came.iter().map(|stored| &stored.event) {
         let named = event.said.product_id.as_ref().and_then(|id| products.get_mut(id));
-        let named_at = Some(rules::seen(event.occurred_at));
+        let named_at = Some(products::seen(event.occurred_at));
         if let (Some(product), Some(name)) = (named, &event.said.product_name)
             && named_at >= product.named_at
         {
@@ -295,7 +301,7 @@ fn discover_products(
     let new = products.values().filter(|product| !known.contains_key(&product.product_id));
     let new = new.map(|product| (product.product_id.clone(), product.name.clone())).collect();
     pushes::discovered(conn, bench, new)?;
-    rules::replace_products(conn, site_id, &products.into_values().collect::<Vec<_>>())
+    products::replace(conn, site_id, &products.into_values().collect::<Vec<_>>())
 }
 
 /// Reads the current address of each touched lead; a move touches the old member and the new one. Answers the moves.

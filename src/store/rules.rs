@@ -1,13 +1,12 @@
-//! What operators decide for a site: levels, mappings, and which products are ignored.
+//! What operators decide for a site: levels and mappings.
 
-use super::conn::{Conn, on_backend};
-use super::schema::{levels, mappings, products};
-use super::{IN_MAX, Result, from_json, stored, to_json};
-use crate::core::Instant;
+use super::conn::Conn;
+use super::schema::{levels, mappings};
+use super::{Result, from_json, stored, to_json};
 use crate::core::mapping::Mapping;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// An access level.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -172,87 +171,4 @@ pub fn list_mappings(
         query = query.filter(mappings::id.lt(before.to_owned()));
     }
     query.load(conn)?.into_iter().map(MappingRow::read).collect()
-}
-
-/// A Kartra product, discovered when a money event first named it.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = products)]
-pub struct Product {
-    /// The site.
-    pub site_id: String,
-    /// Kartra's id.
-    pub product_id: String,
-    /// The name that its latest event gave it.
-    pub name: Option<String>,
-    /// When that event occurred.
-    pub named_at: Option<NaiveDateTime>,
-    /// Whether the operator ignores it.
-    pub ignored: bool,
-    /// When it was first named.
-    pub first_seen_at: NaiveDateTime,
-    /// When it was last named.
-    pub last_seen_at: NaiveDateTime,
-}
-
-/// Some products by id.
-pub fn products(conn: &mut Conn, site_id: &str, ids: &[String]) -> Result<Vec<Product>> {
-    let mut found = Vec::new();
-    for ids in ids.chunks(IN_MAX) {
-        found.extend(
-            products::table
-                .filter(products::site_id.eq(site_id))
-                .filter(products::product_id.eq_any(ids))
-                .select(Product::as_select())
-                .load(conn)?,
-        );
-    }
-    Ok(found)
-}
-
-/// Writes products, in place of what was known of them.
-pub fn replace_products(conn: &mut Conn, site_id: &str, rows: &[Product]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let ids = rows.iter().map(|row| row.product_id.as_str());
-    diesel::delete(products::table)
-        .filter(products::site_id.eq(site_id))
-        .filter(products::product_id.eq_any(ids))
-        .execute(conn)?;
-    on_backend!(conn, |c| diesel::insert_into(products::table).values(rows).execute(c))?;
-    Ok(())
-}
-
-/// The products of a site that the operator ignores.
-pub fn ignored(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<String>> {
-    let ids = products::table
-        .filter(products::site_id.eq(site_id))
-        .filter(products::ignored)
-        .select(products::product_id);
-    Ok(ids.load(conn)?.into_iter().collect())
-}
-
-/// Products, newest first, before a (`first_seen_at`, id).
-pub fn list_products(
-    conn: &mut Conn,
-    site_id: &str,
-    before: Option<(NaiveDateTime, String)>,
-    limit: i64,
-) -> Result<Vec<Product>> {
-    let mut query = products::table
-        .filter(products::site_id.eq(site_id.to_owned()))
-        .select(Product::as_select())
-        .order((products::first_seen_at.desc(), products::product_id.desc()))
-        .limit(limit)
-        .into_boxed();
-    if let Some((at, id)) = before {
-        let earlier = products::first_seen_at.lt(at).or(products::product_id.lt(id));
-        query = query.filter(products::first_seen_at.le(at)).filter(earlier);
-    }
-    Ok(query.load(conn)?)
-}
-
-/// When something was seen, as the database keeps it.
-pub fn seen(at: Instant) -> NaiveDateTime {
-    stored(at)
 }

@@ -258,7 +258,7 @@ diesel::table! {
         product_id -> Text,
         name -> Nullable<Text>,
         named_at -> Nullable<Timestamp>,
-        ignored -> Bool,
+        status -> Text,
         first_seen_at -> Timestamp,
         last_seen_at -> Timestamp,
     }

@@ -43,6 +43,11 @@ impl Sink {
     pub fn hangs(&self) {
         self.hangs.store(true, Ordering::Relaxed);
     }
+
+    /// Whether it answers nothing.
+    pub fn is_hanging(&self) -> bool {
+        self.hangs.load(Ordering::Relaxed)
+    }
 }
 
 /// Answers one request after the other, until the connection ends.

@@ -25,8 +25,9 @@ use latchkey::store::changes::{self, Change};
 use latchkey::store::conn::Conn;
 use latchkey::store::keys::{self, Key};
 use latchkey::store::members::{self, Member, NewAccess};
+use latchkey::store::products::{self, Product, Status as Decided};
 use latchkey::store::purchases::{self, Stored};
-use latchkey::store::rules::{self, Level, Product};
+use latchkey::store::rules::{self, Level};
 use latchkey::store::timeline::{self, Order, Place, Rest};
 use latchkey::store::webhooks::{self, Filter, Status};
 use latchkey::store::{
@@ -107,7 +108,9 @@ fn product(number: i64) -> Product {
         product_id: id(number),
         name: None,
         named_at: None,
-        ignored: false,
+        status: if number % 8 == 0 { Decided::Unmapped } else { Decided::Mapped }
+            .as_str()
+            .to_owned(),
         first_seen_at: naive(number),
         last_seen_at: naive(number),
     }
@@ -190,7 +193,7 @@ fn fill(store: &Store) {
         for number in 0..MANY {
             rules::insert_mapping(conn, &id(0), &mapping(number))?;
         }
-        rules::replace_products(conn, &id(0), &(0..MANY).map(product).collect::<Vec<_>>())?;
+        products::replace(conn, &id(0), &(0..MANY).map(product).collect::<Vec<_>>())?;
         members::insert(conn, &(0..MEMBERS).map(member).collect::<Vec<_>>())?;
         let held = |number| Held { level: id(number % 2), since: at(number), until: None };
         let mut access = NewAccess::default();
@@ -233,7 +236,11 @@ fn lists() -> Vec<(&'static str, Read)> {
         lists.extend([
             ("sites", reading(move |c| sites::list(c, key(), PAGE))),
             ("levels", reading(move |c| rules::list_levels(c, &id(0), key(), PAGE))),
-            ("products", reading(move |c| rules::list_products(c, &id(0), key(), PAGE))),
+            ("products", reading(move |c| products::list(c, &id(0), None, key(), PAGE))),
+            (
+                "products that nobody has decided about",
+                reading(move |c| products::list(c, &id(0), Some(Decided::Unmapped), key(), PAGE)),
+            ),
             (
                 "mappings",
                 reading(move |c| rules::list_mappings(c, &id(0), before().as_deref(), PAGE)),

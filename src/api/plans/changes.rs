@@ -7,7 +7,7 @@ use crate::core::mapping::Mapping;
 use crate::flow::edits::Edits;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::rules;
+use crate::store::{products, rules};
 use crate::web::extract::{self, Object};
 use crate::web::problem::{Fault, Problem};
 use serde::de::DeserializeOwned;
@@ -178,7 +178,7 @@ impl<'a> Rules<'a> {
         let Some(id) = id else {
             return Ok(fault("/product_id", "is missing: name the product"));
         };
-        if rules::products(conn, &self.bench.site.id, std::slice::from_ref(&id))?.is_empty() {
+        if products::with_ids(conn, &self.bench.site.id, std::slice::from_ref(&id))?.is_empty() {
             let detail = "There is no such product. Look at the list of products.";
             return Ok(fault("/product_id", detail));
         }

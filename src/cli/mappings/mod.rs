@@ -11,7 +11,7 @@ use crate::flow::settle::Bench;
 use crate::flow::{Flow, FlowError};
 use crate::settings::Settings;
 use crate::store::conn::Conn;
-use crate::store::rules;
+use crate::store::{products, rules};
 use anyhow::Context;
 use clap::Subcommand;
 use file::RulesFile;
@@ -117,9 +117,9 @@ fn export(flow: &Flow, site: &str) -> Result<String, FlowError> {
     flow.on_snapshot(site, |conn, bench| {
         let rules = as_they_are(conn, bench)?;
         let ids: Vec<String> = rules.mappings.iter().map(|m| m.product_id.clone()).collect();
-        let products = rules::products(conn, site, &ids)?.into_iter();
+        let known = products::with_ids(conn, site, &ids)?.into_iter();
         let names: BTreeMap<String, String> =
-            products.filter_map(|product| Some((product.product_id, product.name?))).collect();
+            known.filter_map(|product| Some((product.product_id, product.name?))).collect();
         Ok(text::write(&rules, &names))
     })
 }

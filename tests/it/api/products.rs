@@ -6,7 +6,7 @@ use super::{
     refused_at,
 };
 use crate::on_both_databases;
-use crate::support::{TestApp, instant};
+use crate::support::{ADMIN_KEY, TestApp, instant};
 use serde_json::{Value, json};
 
 fn product(app: &TestApp) -> Value {
@@ -75,6 +75,15 @@ on_both_databases! {
         assert_eq!(with_status(app, "unmapped"), ["71"]);
         assert_eq!(with_status(app, "mapped"), ["72"]);
         assert_eq!(with_status(app, "ignored"), ["73"]);
+        // A mapping of what nobody has bought yet decides about it ahead, and one that goes decides nothing any more.
+        let ahead = app.map(&json!({ "product_id": "74", "level": "gold" }));
+        applied(app, &sale(74, "dana@x.example").with("product_id", 74));
+        assert_eq!(with_status(app, "mapped"), ["74", "72"]);
+        let path = format!("{SITE}/mappings/{}", ahead["id"].as_str().expect("an id"));
+        let gone = app.request("DELETE", &path, |request| request.bearer_auth(ADMIN_KEY));
+        assert!(gone.status < 300, "{gone:?}");
+        assert_eq!(with_status(app, "unmapped"), ["74", "71"]);
+        assert_eq!(with_status(app, "mapped"), ["72"]);
         problem(&app.get(&format!("{SITE}/products?status=loved")), 400, "malformed");
     }
 
