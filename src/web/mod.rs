@@ -11,4 +11,5 @@ pub mod needs;
 pub mod problem;
 pub mod session;
 pub mod shapes;
+pub mod spreadsheet;
 pub mod throttle;

@@ -1,6 +1,7 @@
 //! Members: who there is, and one page a person.
 
 mod acts;
+mod download;
 mod person;
 mod picture;
 mod story;
@@ -22,6 +23,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     let act = |path: &str| resource(&format!("{one}/{path}"), "POST");
     config
         .service(page(resource("/sites/{site}/members", "GET, HEAD").get(list)))
+        .service(page(resource("/sites/{site}/members.csv", "GET").get(download::csv)))
         .service(page(resource(one, "GET, HEAD").get(person::show)))
         .service(page(act("grants").post(acts::grant)))
         .service(page(act("blocks").post(acts::block)))
@@ -47,7 +49,12 @@ pub struct Asked {
 impl Asked {
     /// What is asked for, as a query.
     fn query(&self, cursor: &str) -> String {
-        query(&[("q", &self.q), ("level", &self.level), ("cursor", cursor)])
+        self.query_of(cursor, "")
+    }
+
+    /// The same with so many on a page.
+    fn query_of(&self, cursor: &str, limit: &str) -> String {
+        query(&[("q", self.q.trim()), ("level", &self.level), ("cursor", cursor), ("limit", limit)])
     }
 }
 
@@ -60,6 +67,7 @@ struct Member {
     /// When the level that was asked for ends.
     until: Option<String>,
     next_change_at: Option<String>,
+    created_at: Option<String>,
 }
 
 #[derive(Template)]
@@ -98,6 +106,11 @@ impl ListPage {
     #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]
     fn nobody_has(&self, address: &str) -> String {
         format!("Nobody has {address} yet")
+    }
+
+    /// Where all of the list is downloaded.
+    fn download(&self) -> String {
+        format!("{}.csv{}", self.here, self.asked.query(""))
     }
 
     /// Whether the list is narrowed.

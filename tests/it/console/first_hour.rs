@@ -8,7 +8,7 @@ use crate::support::wordpress::Wordpress;
 use serde_json::json;
 
 /// What Kartra posts when somebody buys.
-fn kartra_tells_of_a_sale(daemon: &Daemon, email: &str) {
+pub fn kartra_tells_of_a_sale(daemon: &Daemon, email: &str) {
     let details = json!({ "transaction_id": 4_410_021, "transaction_type": "sale",
         "transaction_date": "2026-11-02 09:20:03", "transaction_full_amount": 29, "lead_id": 2_087_311,
         "product_id": 558_001, "product_name": "Kitchen Club", "product_price_point": 2,

@@ -98,6 +98,34 @@ on_both_databases! {
         assert_eq!(app.levels_of("zoe@x.example"), ["gold"]);
     }
 
+    fn all_who_fit_are_downloaded_as_a_table_that_runs_nothing(app: &TestApp) {
+        sold(app);
+        let formula = "=cmd|'/c_calc'!a1@x.example";
+        let named = Ipn::new("sale", 1003).of(formula).on("2025-12-01 09:00:00");
+        assert_eq!(app.receives(named.body()).status, 200);
+        // More than are read at once.
+        let others: u32 = 501;
+        for number in 0..others {
+            let other = Ipn::new("sale", 2000 + number).of(&format!("other-{number}@y.example")).product(77);
+            assert_eq!(app.receives(other.body()).status, 200);
+        }
+        app.drain();
+        let console = Console::sign_in(app);
+        assert!(console.get(&format!("{MEMBERS}?q=x.example")).html.contains("href=\"/sites/default/members.csv?q=x.example\""));
+        let table = console.get("/sites/default/members.csv?q=x.example");
+        let headers = &table.reply.headers;
+        assert_eq!((table.status, &headers["content-type"]), (200, &"text/csv; charset=utf-8".parse().unwrap()));
+        assert_eq!(headers["content-disposition"], "attachment; filename=\"members-default.csv\"");
+        let mut rows = csv::Reader::from_reader(table.html.as_bytes());
+        let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.expect("a row")).collect();
+        let shown: Vec<(&str, &str)> = rows.iter().map(|row| (&row[0], &row[2])).collect();
+        assert_eq!(shown, [(&*format!("'{formula}"), "gold"), ("dana@x.example", "gold")]);
+        let all = console.get("/sites/default/members.csv").html;
+        assert_eq!(all.lines().count(), 1 + 2 + others as usize, "the names of the columns, and everybody");
+        assert_eq!(console.get("/sites/default/members.csv?level=none").status, 404);
+        assert_eq!(Console::open(app).get("/sites/default/members.csv").location, "/sign-in?next=%2Fsites%2Fdefault%2Fmembers.csv");
+    }
+
     fn a_person_is_shown_with_what_they_have_why_over_time_and_what_happened(app: &TestApp) {
         sold(app);
         app.at(instant("2026-01-05T00:00:00Z"));

@@ -38,6 +38,13 @@ impl Browser {
         self.session.script(script, &[]).expect("an answer").as_i64().expect("a number")
     }
 
+    /// Whether whoever looks sees what has the focus: a line around it, or another shadow.
+    pub fn shows_focus(&self) -> bool {
+        let script = "const style = getComputedStyle(document.activeElement);
+            return (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== 'none';";
+        self.session.script(script, &[]).expect("an answer") == true
+    }
+
     /// What the browser has complained of since it was last asked: scripts that failed, what the page's policy has
     /// forbidden, and what could not be loaded besides the pages themselves.
     pub fn console_errors(&self) -> Vec<String> {
