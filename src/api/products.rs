@@ -97,14 +97,17 @@ impl From<Status> for products::Status {
     }
 }
 
-/// The mappings of a site, by the product that they name.
+/// The mappings that name some products, by product.
 struct Mapped<'a>(HashMap<&'a str, Vec<&'a Mapping>>);
 
 impl<'a> Mapped<'a> {
-    fn by(book: &'a RuleBook) -> Self {
-        let mut found: HashMap<&str, Vec<&Mapping>> = HashMap::new();
+    fn naming(product_ids: &'a [String], book: &'a RuleBook) -> Self {
+        let none = |id: &'a String| (id.as_str(), Vec::new());
+        let mut found: HashMap<&str, Vec<&Mapping>> = product_ids.iter().map(none).collect();
         for mapping in &book.mappings {
-            found.entry(&mapping.product_id).or_default().push(mapping);
+            if let Some(naming) = found.get_mut(mapping.product_id.as_str()) {
+                naming.push(mapping);
+            }
         }
         Self(found)
     }
@@ -117,8 +120,8 @@ impl<'a> Mapped<'a> {
 
 fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<ProductView>> {
     let site_id = &bench.site.id;
-    let mapped = Mapped::by(&bench.book);
     let ids: Vec<String> = products.iter().map(|product| product.product_id.clone()).collect();
+    let mapped = Mapped::naming(&ids, &bench.book);
     let counts: HashMap<String, i64> =
         purchases::count_by_product(conn, site_id, &ids)?.into_iter().collect();
     let held: HashMap<String, (i64, Option<Instant>)> =

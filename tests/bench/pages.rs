@@ -12,8 +12,10 @@ use std::process::Command;
 use std::time::Instant;
 use tokio::runtime::Runtime;
 
-/// Members, products and webhooks of the small site.
-const FEW: usize = 10;
+/// Members, products and webhooks of a small site …
+const TEN: usize = 10;
+/// … and of one that fills a page of each, so that as many rows are shown as at the grown site.
+const FULL_PAGE: usize = 60;
 /// Products of the grown site besides the one that everybody has bought, each sold once.
 const PRODUCTS: usize = 10_000;
 /// How many of them nobody has decided about.
@@ -21,19 +23,20 @@ const UNMAPPED: usize = 20;
 /// The id of the first of them.
 const FIRST_PRODUCT: usize = 7_000_001;
 /// How often each page is opened at each site.
-const TIMES: u32 = 41;
-/// The most that a page of the grown site may take, of what it takes at the small one.
+const TIMES: u32 = 31;
+/// The most that a page of the grown site may take, of what a full one takes at a small site.
 const SLOWER_MAX: Option<f64> = Some(1.5);
 /// A part of a name or of an address is looked for in so many of them at most, and by no index.
 const LOOKED_THROUGH: Option<f64> = None;
 
 /// The pages of the site, as somebody who looks around opens them.
-const PAGES: [(&str, &str, Option<f64>); 17] = [
+const PAGES: [(&str, &str, Option<f64>); 18] = [
     ("home", "", SLOWER_MAX),
     ("setup", "/setup", SLOWER_MAX),
     ("products", "/products", SLOWER_MAX),
     ("products, mapped", "/products?status=mapped", SLOWER_MAX),
     ("products, a part of a name", "/products?q=kitchen", LOOKED_THROUGH),
+    ("products, what everybody has bought", "/products?q=PRODUCT", SLOWER_MAX),
     ("members", "/members", SLOWER_MAX),
     ("members, a whole address", "/members?q=MEMBER", SLOWER_MAX),
     ("members, a part of an address", "/members?q=member-7", LOOKED_THROUGH),
@@ -56,46 +59,46 @@ struct Reader {
     runtime: Runtime,
 }
 
-/// Gives the grown site its products, and opens every page of it and of a small site.
+/// Gives the grown site its products, and opens every page of it and of two small sites.
 pub fn measure(
     arguments: &Arguments,
     database: &Database,
     grown: &Grown<'_>,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let small = Grown::start(arguments, database)?;
-    small.told(FEW, |_| small.webhooks.next())?;
-    sold_each_once(grown)?;
-    let (small, large) = (Reader::sign_in(&small.server)?, Reader::sign_in(&grown.server)?);
-    let sizes = format!("{} members and {PRODUCTS} products", arguments.members);
-    table.note(
-        format!("pages beside {sizes}, to beside {FEW}: opened each"),
-        f64::from(TIMES),
-        "times",
-    );
-    for (name, path, target) in PAGES {
-        let paths = [(&small, small.path(path)?), (&large, large.path(path)?)];
-        let mut took = [const { Vec::new() }; 2];
+    let small = |size: usize| {
+        let small = Grown::start(arguments, database)?;
+        sold_each_once(&small, size, size / 2)?;
+        anyhow::Ok(small)
+    };
+    let (ten, full) = (small(TEN)?, small(FULL_PAGE)?);
+    sold_each_once(grown, PRODUCTS, UNMAPPED)?;
+    let sites = [&ten, &full, grown];
+    let readers = sites.map(|site| Reader::sign_in(&site.server));
+    let readers: Vec<Reader> = readers.into_iter().collect::<anyhow::Result<_>>()?;
+    for (name, page, target) in PAGES {
+        let paths: Vec<String> =
+            readers.iter().map(|reader| reader.path(page)).collect::<anyhow::Result<_>>()?;
+        let mut took = [const { Vec::new() }; 3];
         for _ in 0..TIMES {
-            for ((reader, path), took) in paths.iter().zip(&mut took) {
+            for ((reader, path), took) in readers.iter().zip(&paths).zip(&mut took) {
                 let began = Instant::now();
                 reader.text(path)?;
                 took.push(began.elapsed().as_secs_f64());
             }
         }
-        let [few, many] = took.map(median);
-        let name = format!("page: {name} ({:.1} ms)", many * 1_000.0);
+        let [ten, full, many] = took.map(median);
+        let name = format!("page: {name} ({:.1} ms; {:.2} × with ten)", many * 1_000.0, many / ten);
         match target {
-            Some(most) => table.ratio(name, many / few, Target::AtMost(most)),
-            None => table.note(name, many / few, "×"),
+            Some(most) => table.ratio(name, many / full, Target::AtMost(most)),
+            None => table.note(name, many / full, "×"),
         }
     }
     Ok(())
 }
 
-/// Sells each product once, after almost all of them have been mapped.
-fn sold_each_once(grown: &Grown<'_>) -> anyhow::Result<()> {
-    let ids = |count: usize| FIRST_PRODUCT..FIRST_PRODUCT + count;
+/// Sells so many products once each, after all but some of them have been mapped.
+fn sold_each_once(grown: &Grown<'_>, products: usize, unmapped: usize) -> anyhow::Result<()> {
     let rules = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
         let command = grown.server.as_its_own(&mut command, &grown.fresh.url);
@@ -104,13 +107,13 @@ fn sold_each_once(grown: &Grown<'_>) -> anyhow::Result<()> {
         anyhow::Ok(String::from_utf8(ran.stdout)?)
     };
     let mut text = rules(&["export"])?;
-    for product in ids(PRODUCTS - UNMAPPED) {
+    for product in FIRST_PRODUCT..FIRST_PRODUCT + products - unmapped {
         write!(text, "\n[[mappings]]\nproduct_id = \"{product}\"\nlevel = \"gold\"\n")?;
     }
     let file = format!("{}/rules.toml", grown.directory()?);
     std::fs::write(&file, text)?;
     rules(&["apply", &file])?;
-    grown.told(PRODUCTS, |number| {
+    grown.told(products, |number| {
         replaced(grown.webhooks.next(), PRODUCT, &(FIRST_PRODUCT + number).to_string())
     })?;
     Ok(())
@@ -161,7 +164,9 @@ impl Reader {
                 let link = links.map(|link| link.split('"').next().unwrap_or_default()).next();
                 link.context("a webhook in the list")?.to_owned()
             }
-            page => format!("{SITE}{}", page.replace("MEMBER", &email(5))),
+            page => {
+                format!("{SITE}{}", page.replace("MEMBER", &email(5)).replace("PRODUCT", PRODUCT))
+            }
         })
     }
 }

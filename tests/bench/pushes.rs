@@ -88,11 +88,11 @@ fn beside_one_that_hangs(
     for turn in 0..TURNS {
         // Neither always comes second.
         if turn % 2 == 0 {
-            usual.add(well.lag(seconds)?);
-            beside.add(hurt.lag(seconds)?);
+            usual.add(&well.lag(seconds)?);
+            beside.add(&hurt.lag(seconds)?);
         } else {
-            beside.add(hurt.lag(seconds)?);
-            usual.add(well.lag(seconds)?);
+            beside.add(&hurt.lag(seconds)?);
+            usual.add(&well.lag(seconds)?);
         }
     }
     let [usual, beside] = [usual.mean(), beside.mean()];
@@ -119,7 +119,7 @@ struct Lag {
 }
 
 impl Lag {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.seconds += other.seconds;
         self.pushes += other.pushes;
     }
