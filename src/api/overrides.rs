@@ -249,7 +249,8 @@ async fn end(
         app.change(&site, |conn, bench| {
             let named = find(conn, &site, &name)?;
             let leads = leads_of(conn, &site, &named.email)?;
-            let found = overrides::load(conn, &site, std::slice::from_ref(&id))?.pop();
+            let found = overrides::load(conn, &site, std::slice::from_ref(&id))?;
+            let found = overrides::at_home(conn, &site, found, &leads)?.pop();
             let standing = found.filter(|o| {
                 is(&o.what) && o.ended_at.is_none() && o.belongs_to(&named.email, &leads)
             });

@@ -257,7 +257,8 @@ impl Asked {
         let leads = members::leads_of(conn, site_id, &emails)?.into_iter().map(|(lead, _)| lead);
         let leads: BTreeSet<LeadKey> = leads.collect();
         let keys: Vec<LeadKey> = leads.iter().cloned().collect();
-        let mut all = overrides::concerning(conn, site_id, &emails, &keys)?;
+        let all = overrides::concerning(conn, site_id, &emails, &keys)?;
+        let mut all = overrides::at_home(conn, site_id, all, &leads)?;
         all.retain(|o| o.belongs_to(email, &leads));
         Ok(self.wanted(all.iter().flat_map(|o| steps(o, bench.at)).collect()))
     }

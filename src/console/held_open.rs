@@ -1,11 +1,11 @@
 //! Levels that were to be revoked and are held open, because too many were at once.
 
 use super::desk::{Cursor, Desk, Listed, segment};
-use super::page;
 use super::phrases;
 use super::refused::Refused;
 use super::shell::{Flash, Shell};
 use super::under_way::{Followed, UnderWay, following};
+use super::{form_at, page};
 use crate::app::resource;
 use crate::web::problem::Problem;
 use actix_web::http::Method;
@@ -18,9 +18,10 @@ const ALL: &str = "all";
 
 /// The pages of what is held open.
 pub fn routes(config: &mut web::ServiceConfig) {
+    let all = "/sites/{site}/held-open";
     config
-        .service(page(resource("/sites/{site}/held-open", "GET, HEAD").get(list)))
-        .service(page(resource("/sites/{site}/held-open/{id}/{act}", "POST").post(decide)));
+        .service(page(resource(all, "GET, HEAD").get(list)))
+        .service(page(form_at(&format!("{all}/{{id}}/{{act}}"), all).post(decide)));
 }
 
 /// A level of a member that is held open.

@@ -3,9 +3,9 @@
 use super::desk::{Cursor, Desk, Listed, Site, segment};
 use super::guard::Fields;
 use super::once::Once;
-use super::page;
 use super::refused::Refused;
 use super::shell::{Flash, Shell};
+use super::{form_at, page};
 use crate::app::resource;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
@@ -47,7 +47,7 @@ const LASTING: [(&str, &str); 5] = [
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page(resource("/keys", "GET, HEAD, POST").get(list).post(make)))
-        .service(page(resource("/keys/{id}/revoke", "POST").post(revoke)));
+        .service(page(form_at("/keys/{id}/revoke", "/keys").post(revoke)));
 }
 
 /// A key as pages show it.

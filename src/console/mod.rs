@@ -36,8 +36,9 @@ mod zones;
 
 use crate::app::resource;
 use actix_web::dev::HttpServiceFactory;
+use actix_web::http::header;
 use actix_web::middleware::from_fn;
-use actix_web::{Resource, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
 /// Every page.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -46,12 +47,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(open(
             resource("/sign-in", "GET, HEAD, POST").get(sign_in::show).post(sign_in::sign_in),
         ))
-        .service(page(resource("/sign-out", "POST").post(sign_in::sign_out)))
+        .service(page(form_at("/sign-out", "/").post(sign_in::sign_out)))
         .configure(sites::routes)
         .service(page(resource("/sites/{site}", "GET, HEAD").get(home::show)))
         .service(page(resource("/sites/{site}/setup", "GET, HEAD").get(setup::show)))
         .service(page(
-            resource("/sites/{site}/setup/test-purchase", "POST").post(setup::test_purchase),
+            form_at("/sites/{site}/setup/test-purchase", "/sites/{site}/setup")
+                .post(setup::test_purchase),
         ))
         .configure(products::routes)
         .configure(mappings::routes)
@@ -67,6 +69,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// A page for whoever is signed in.
 fn page(resource: Resource) -> impl HttpServiceFactory {
     resource.wrap(from_fn(guard::signed_in))
+}
+
+/// An address that only takes what a form of a page sends. Whoever opens it all the same, by the bar of the browser or
+/// after signing in again, is shown that page. Names in its pattern stand where they stand in the address.
+fn form_at(path: &str, page: &'static str) -> Resource {
+    resource(path, "GET, HEAD, POST")
+        .get(move |request: HttpRequest| async move { to_page(&request, page) })
+}
+
+fn to_page(request: &HttpRequest, page: &str) -> HttpResponse {
+    // What a name stands for is taken as it was written, so that it stays one part of a path.
+    let parts = page.split('/').zip(request.path().split('/'));
+    let parts = parts.map(|(part, written)| if part.starts_with('{') { written } else { part });
+    let path = parts.collect::<Vec<&str>>().join("/");
+    let place = format!("{}{path}", desk::base_path(request));
+    HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish()
 }
 
 /// A page for anybody.

@@ -2,10 +2,10 @@
 
 use super::desk::{Cursor, Desk, Listed, Site, segment};
 use super::guard::Fields;
-use super::page;
 use super::refused::Refused;
 use super::shell::{Flash, Shell};
 use super::zones;
+use super::{form_at, page};
 use crate::app::resource;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
@@ -17,7 +17,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page(resource("/", "GET, HEAD").get(first)))
         .service(page(resource("/sites", "GET, HEAD, POST").get(list).post(make)))
-        .service(page(resource("/sites/{site}/delete", "POST").post(delete)));
+        .service(page(form_at("/sites/{site}/delete", "/sites").post(delete)));
 }
 
 /// A form for a site, as it was filled in.

@@ -370,7 +370,14 @@ impl Picture {
         theirs.map(|(lead, _)| lead.clone()).collect()
     }
 
-    /// What the member with this address holds at an instant.
+    /// Overrides as they belong by these events, which have to hold all events of their leads.
+    #[must_use]
+    pub fn at_home(&self, overrides: Vec<Override>) -> Vec<Override> {
+        let has_address = |lead: &LeadKey| self.leads.get(lead).is_some_and(Option::is_some);
+        overrides.into_iter().map(|o| o.at_home(has_address)).collect()
+    }
+
+    /// What the member with this address holds at an instant, by overrides [as they belong](Self::at_home).
     #[must_use]
     pub fn answer(&self, email: &str, overrides: &[Override], at: Instant) -> Answer {
         let leads = self.leads_of(email);

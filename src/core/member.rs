@@ -31,7 +31,8 @@ pub struct Override {
     pub what: OverrideKind,
     /// The address that the member had when it was made.
     pub email: String,
-    /// The leads that the member had when it was made; with none it belongs to the address.
+    /// The leads that the member had when it was made. With none it belongs to the address, and so it does while none of
+    /// them has an address, as when all that was heard of them is discarded: see [`Override::at_home`].
     pub leads: BTreeSet<LeadKey>,
     /// When it was made.
     pub begun_at: Instant,
@@ -62,6 +63,16 @@ impl Override {
     #[must_use]
     pub fn belongs_to(&self, email: &str, leads: &BTreeSet<LeadKey>) -> bool {
         if self.leads.is_empty() { self.email == email } else { !self.leads.is_disjoint(leads) }
+    }
+
+    /// The same as it belongs where only some leads have an address: without one that has, to the address that it was
+    /// made at.
+    #[must_use]
+    pub fn at_home(self, has_address: impl Fn(&LeadKey) -> bool) -> Self {
+        if self.leads.iter().any(has_address) {
+            return self;
+        }
+        Self { leads: BTreeSet::new(), ..self }
     }
 
     /// When it is in force.

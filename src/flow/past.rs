@@ -60,7 +60,7 @@ fn answers_by(
     let events = read(conn, events)?;
     let picture = Picture::draw(&events, bench.rules(), at);
     let leads: Vec<LeadKey> = leads.into_iter().collect();
-    let overrides = overrides::concerning(conn, site_id, emails, &leads)?;
+    let overrides = picture.at_home(overrides::concerning(conn, site_id, emails, &leads)?);
     let answers = emails.iter().map(|email| picture.answer(email, &overrides, at)).collect();
     Ok((answers, events.len()))
 }

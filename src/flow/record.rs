@@ -40,6 +40,8 @@ impl Dossier {
             by_lead.entry(purchase.outline.lead).or_default().push(purchase.folded);
         }
         let overrides = overrides::concerning(conn, site_id, emails, &keys)?;
+        let known: BTreeSet<LeadKey> = keys.into_iter().collect();
+        let overrides = overrides::at_home(conn, site_id, overrides, &known)?;
         Ok(Self { leads, purchases: by_lead, overrides, ended: Vec::new() })
     }
 
@@ -61,6 +63,20 @@ impl Dossier {
     /// The leads of an address.
     pub(crate) fn leads(&self, email: &str) -> BTreeSet<LeadKey> {
         self.leads.get(email).cloned().unwrap_or_default()
+    }
+
+    /// Those who are concerned, with those besides whom overrides may have left: an override belongs to the address that
+    /// it was made at for as long as none of its leads has one. `None` where that is nobody besides.
+    fn with_left(&self, concerned: &BTreeMap<String, Cause>) -> Option<BTreeMap<String, Cause>> {
+        let of_leads = self.overrides.iter().filter(|o| !o.leads.is_empty());
+        let left = of_leads.map(|o| &o.email).filter(|email| !concerned.contains_key(*email));
+        let cause = concerned.values().next()?;
+        let left: BTreeMap<String, Cause> =
+            left.map(|email| (email.clone(), cause.clone())).collect();
+        if left.is_empty() {
+            return None;
+        }
+        Some(left.into_iter().chain(concerned.clone()).collect())
     }
 
     /// Whether anything at all is known of an address.
@@ -186,6 +202,9 @@ pub(super) fn record_members(
         plans::touch(conn, &site_id, &emails)?;
     }
     let mut dossier = Dossier::load(conn, &site_id, &emails)?;
+    if let Some(all) = dossier.with_left(concerned) {
+        return record_members(conn, bench, &all, told);
+    }
     let known = members::with_emails(conn, &site_id, &emails)?;
     let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
     let mut recorded = members::recorded(conn, &site_id, &ids)?;

@@ -19,7 +19,7 @@ use crate::store::events::{self, Stored};
 use crate::store::products::{self, Product, Status as Decided};
 use crate::store::sites::Site;
 use crate::store::webhooks::Status;
-use crate::store::{Result, members};
+use crate::store::{Result, members, overrides};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -334,7 +334,30 @@ fn readdress_leads(
         }
     }
     members::replace_leads(conn, site_id, &gone, &come)?;
+    // What was given or blocked by hand stays with the address that it was made at.
+    for (email, cause) in addresses_left_to(conn, site_id, touched, &before, &after)? {
+        touched.members.entry(email).or_insert(cause);
+    }
     Ok(moves)
+}
+
+/// The addresses to which overrides come back, whose leads have no address any more; with what took it.
+fn addresses_left_to(
+    conn: &mut Conn,
+    site_id: &str,
+    touched: &Touched,
+    before: &BTreeMap<LeadKey, Option<String>>,
+    after: &BTreeMap<LeadKey, Option<String>>,
+) -> Result<Vec<(String, Cause)>> {
+    let has =
+        |of: &BTreeMap<LeadKey, Option<String>>, key| of.get(key).is_some_and(Option::is_some);
+    let lost = touched.leads.iter().filter(|(key, _)| has(before, key) && !has(after, key));
+    let mut found = Vec::new();
+    for (key, cause) in lost {
+        let emails = overrides::addresses_of(conn, site_id, std::slice::from_ref(key))?;
+        found.extend(emails.into_iter().map(|email| (email, cause.clone())));
+    }
+    Ok(found)
 }
 
 /// What the webhooks of an event are listed as, by what became of the event.

@@ -2,7 +2,7 @@
 
 use super::conn::{Conn, on_backend};
 use super::schema::{override_leads, overrides};
-use super::{IN_MAX, Result, held_open, stored};
+use super::{IN_MAX, Result, held_open, members, stored};
 use crate::core::Instant;
 use crate::core::event::LeadKey;
 use crate::core::member::{Override, OverrideKind};
@@ -84,7 +84,7 @@ pub fn end(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result<()> 
     Ok(())
 }
 
-/// Every override that could belong to members with these addresses or leads.
+/// Every override that could belong to members with these addresses or leads; [`at_home`] says which do.
 pub fn concerning(
     conn: &mut Conn,
     site_id: &str,
@@ -109,6 +109,29 @@ pub fn concerning(
         ids.extend(of_emails);
     }
     load(conn, site_id, &ids.into_iter().collect::<Vec<_>>())
+}
+
+/// Overrides as they belong now: those without a lead that has an address belong to the address that they were made at.
+/// `known` are leads of which it is known that they have one, so that these need not be asked for.
+pub fn at_home(
+    conn: &mut Conn,
+    site_id: &str,
+    found: Vec<Override>,
+    known: &BTreeSet<LeadKey>,
+) -> Result<Vec<Override>> {
+    let strange = found.iter().filter(|o| o.leads.is_disjoint(known));
+    let strange: BTreeSet<LeadKey> = strange.flat_map(|o| o.leads.iter().cloned()).collect();
+    let strange: Vec<LeadKey> = strange.into_iter().collect();
+    let emails = members::emails_of(conn, site_id, &strange)?;
+    let has_address =
+        |lead: &LeadKey| known.contains(lead) || emails.get(lead).is_some_and(Option::is_some);
+    Ok(found.into_iter().map(|o| o.at_home(has_address)).collect())
+}
+
+/// The addresses that the overrides of some leads were made at.
+pub fn addresses_of(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<BTreeSet<String>> {
+    let found = concerning(conn, site_id, &[], leads)?;
+    Ok(found.into_iter().map(|o| o.email).collect())
 }
 
 /// Some overrides by id.

@@ -182,7 +182,8 @@ impl Key {
 fn look_up(app: &App, hash: [u8; 32], now: Instant) -> Result<Arc<Caller>, Problem> {
     let unknown = || {
         Problem::unauthorized(
-            "This key is not known. Keys are made with `latchkey keys create` or by an admin key.",
+            "This key is not known. Check that you have copied all of it. Keys are made with the command latchkey keys \
+             create, or by an admin key.",
         )
     };
     let began = time::Instant::now();

@@ -67,7 +67,7 @@ fn compare(seed: u64) {
         let expected = replay.everyone(at);
         let picture = world.picture(at);
         for email in &addresses {
-            let answer = picture.answer(email, &world.overrides, at);
+            let answer = picture.answer(email, &picture.at_home(world.overrides.clone()), at);
             let held: BTreeSet<String> =
                 answer.levels.iter().map(|held| held.level.clone()).collect();
             let expected = expected.get(email).cloned().unwrap_or_default();

@@ -19,7 +19,7 @@ pub async fn replay(
     desk: Desk,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    act(&desk, path.into_inner(), "replay", "It was judged and applied again").await
+    act(&desk, path.into_inner(), "replay").await
 }
 
 /// `POST /sites/{site}/activity/{id}/discard`
@@ -27,7 +27,7 @@ pub async fn discard(
     desk: Desk,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    act(&desk, path.into_inner(), "discard", "It counts no more").await
+    act(&desk, path.into_inner(), "discard").await
 }
 
 /// `POST /sites/{site}/activity/{id}/restore`
@@ -35,25 +35,43 @@ pub async fn restore(
     desk: Desk,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    act(&desk, path.into_inner(), "restore", "It counts again").await
+    act(&desk, path.into_inner(), "restore").await
 }
 
 async fn act(
     desk: &Desk,
     (site, id): (String, String),
     act: &str,
-    done: &str,
 ) -> Result<HttpResponse, Refused> {
     let path = format!("/sites/{}/webhooks/{}/{act}", segment(&site), segment(&id));
     let flash = match desk.post(&path, &json!({})).await {
         Ok(answered) => {
             let Done { status } = read(answered.body)?;
-            let label = phrases::status(&status).map_or(&*status, |status| status.label);
-            Flash::success(format!("{done}: {}.", label.to_lowercase()))
+            told(act, &status)
         }
         // Somebody else was quicker: the page shows how it is now.
         Err(refused) if refused.is_of_input() => refused.flash(),
         Err(refused) => return Err(refused),
     };
     Ok(desk.go(&format!("/sites/{}/activity/{}", segment(&site), segment(&id)), Some(flash)))
+}
+
+/// What became of it, in the tone of that: only what was applied is good news.
+fn told(act: &str, status: &str) -> Flash {
+    let known = phrases::status(status);
+    let label = known.map_or(status, |known| known.label).to_lowercase();
+    let text = match (act, status) {
+        ("discard", _) => return Flash::success(format!("It counts no more: {label}.")),
+        ("replay", "applied") => format!("It was judged and applied again: {label}."),
+        ("replay", "unreadable") => "Still unreadable: nothing was applied.".to_owned(),
+        ("replay", "pending") => "It waits to be judged and applied again.".to_owned(),
+        ("replay", _) => format!("It was judged again: {label}."),
+        _ => format!("It counts again: {label}."),
+    };
+    let tone = match known.map_or("", |known| known.tone) {
+        "good" => "success",
+        "warn" | "bad" => "warning",
+        _ => "info",
+    };
+    Flash { tone: tone.to_owned(), text }
 }

@@ -6,10 +6,10 @@ mod stream;
 mod webhook;
 
 use super::desk::{Desk, Listed, query, segment};
-use super::page;
 use super::phrases::{self, STATUSES, Status};
 use super::refused::Refused;
 use super::shell::Shell;
+use super::{form_at, page};
 use crate::app::resource;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// The pages of activity.
 pub fn routes(config: &mut web::ServiceConfig) {
     let one = "/sites/{site}/activity/{id}";
-    let act = |act: &str| resource(&format!("{one}/{act}"), "POST");
+    let act = |act: &str| form_at(&format!("{one}/{act}"), one);
     config
         .service(page(resource("/sites/{site}/activity", "GET, HEAD").get(list)))
         .service(page(resource("/sites/{site}/activity/stream", "GET").get(stream::open)))

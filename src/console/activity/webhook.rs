@@ -118,11 +118,12 @@ impl WebhookPage {
         self.webhook.kind.as_deref().map_or("Unreadable", phrases::kind)
     }
 
-    fn feed(&self) -> &'static str {
+    /// The feed that it came by; `None` where it does not say which.
+    fn feed(&self) -> Option<&'static str> {
         match self.webhook.feed.as_str() {
-            "outbound" => "the outbound API",
-            "ipn" => "the IPN",
-            _ => "a feed that is not known",
+            "outbound" => Some("the outbound API"),
+            "ipn" => Some("the IPN"),
+            _ => None,
         }
     }
 

@@ -12,9 +12,9 @@ mod show;
 pub use show::{Run, runs};
 
 use super::desk::{Cursor, Desk, Listed, Site, query, segment};
-use super::page;
 use super::refused::Refused;
 use super::shell::Shell;
+use super::{form_at, page};
 use crate::app::resource;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -29,6 +29,7 @@ const PUSHES_COUNTED: usize = 50;
 /// The pages of destinations.
 pub fn routes(config: &mut web::ServiceConfig) {
     let one = "/sites/{site}/destinations/{id}";
+    let pushes = "/sites/{site}/destinations/{id}/pushes";
     config
         .service(page(resource("/sites/{site}/destinations", "GET, HEAD").get(list)))
         .service(page(
@@ -40,10 +41,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page(
             resource(&format!("{one}/edit"), "GET, HEAD, POST").get(form::open).post(form::save),
         ))
-        .service(page(resource(&format!("{one}/pushes"), "GET, HEAD").get(pushes::list)))
-        .service(page(
-            resource(&format!("{one}/pushes/{{push}}/retry"), "POST").post(pushes::retry),
-        ))
+        .service(page(resource(pushes, "GET, HEAD").get(pushes::list)))
+        .service(page(form_at(&format!("{pushes}/{{push}}/retry"), pushes).post(pushes::retry)))
         .service(page(resource(&format!("{one}/drift"), "GET, HEAD").get(drift::show)))
         .service(page(
             resource(&format!("{one}/{{act}}"), "GET, HEAD, POST").get(act::back).post(act::act),

@@ -5,6 +5,7 @@ use crate::console::desk::{Desk, segment};
 use crate::console::guard::Fields;
 use crate::console::refused::Refused;
 use crate::console::shell::Flash;
+use crate::core::Instant;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
@@ -56,7 +57,11 @@ async fn make(
         json!({ "level": level, "until": until, "note": fields.text("note") })
     };
     let made = match end_of(fields.text("until")) {
-        Ok(until) => desk.post(&format!("{here}/{noun}"), &asked(until)).await,
+        Ok(until) => {
+            let is_over = until.as_deref().is_some_and(|until| is_over(desk, until));
+            let made = desk.post(&format!("{here}/{noun}"), &asked(until)).await;
+            made.map_err(|refused| in_words_of_the_form(refused, is_over))
+        }
         Err(refused) => Err(refused),
     };
     let refused = match made {
@@ -75,6 +80,21 @@ async fn make(
         List::Blocks => Forms { block: typed, ..Forms::default() },
     };
     again(desk, &site, &member, forms).await
+}
+
+/// Whether an end lies behind us.
+fn is_over(desk: &Desk, until: &str) -> bool {
+    until.parse::<Instant>().is_ok_and(|until| until <= desk.app().clock().now())
+}
+
+/// What the API refuses, as the form asks for it: a day is typed there, where the API is told the instant at which it
+/// is over.
+fn in_words_of_the_form(mut refused: Refused, is_over: bool) -> Refused {
+    for fault in refused.errors.iter_mut().filter(|fault| is_over && fault.pointer == "/until") {
+        "The last day must be today or later. Leave it empty for no end."
+            .clone_into(&mut fault.detail);
+    }
+    refused
 }
 
 /// `POST /sites/{site}/members/{member}/grants/{id}/end`

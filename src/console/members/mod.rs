@@ -7,10 +7,10 @@ mod picture;
 mod story;
 
 use super::desk::{Desk, Listed, query, segment};
-use super::page;
 use super::refused::Refused;
 use super::rules::Levels;
 use super::shell::Shell;
+use super::{form_at, page};
 use crate::app::resource;
 use crate::core::kartra::values::email;
 use actix_web::{HttpResponse, web};
@@ -20,7 +20,7 @@ use serde::Deserialize;
 /// The pages of members.
 pub fn routes(config: &mut web::ServiceConfig) {
     let one = "/sites/{site}/members/{member}";
-    let act = |path: &str| resource(&format!("{one}/{path}"), "POST");
+    let act = |path: &str| form_at(&format!("{one}/{path}"), one);
     config
         .service(page(resource("/sites/{site}/members", "GET, HEAD").get(list)))
         .service(page(resource("/sites/{site}/members.csv", "GET").get(download::csv)))

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// The page of a plan, and what is done with it.
 pub fn routes(config: &mut web::ServiceConfig) {
     let one = "/sites/{site}/plans/{id}";
-    let act = |act: &str| resource(&format!("{one}/{act}"), "POST");
+    let act = |act: &str| super::form_at(&format!("{one}/{act}"), one);
     config
         .service(super::page(resource(one, "GET, HEAD").get(show)))
         .service(super::page(act("apply").post(apply)))

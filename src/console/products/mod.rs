@@ -27,11 +27,11 @@ pub const ADD: &str = "add";
 /// The page of products, and what is done from it.
 pub fn routes(config: &mut web::ServiceConfig) {
     let (all, levels) = ("/sites/{site}/products", "/sites/{site}/levels");
-    let level = resource(&format!("{levels}/{{level}}"), "POST");
+    let level = super::form_at(&format!("{levels}/{{level}}"), all);
     config
         .service(super::page(resource(all, "GET, HEAD, POST").get(show).post(save)))
-        .service(super::page(resource(&format!("{all}/heeded"), "POST").post(heed)))
-        .service(super::page(resource(levels, "POST").post(make_level)))
+        .service(super::page(super::form_at(&format!("{all}/heeded"), all).post(heed)))
+        .service(super::page(super::form_at(levels, all).post(make_level)))
         .service(super::page(level.post(change_level)));
 }
 

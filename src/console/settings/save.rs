@@ -46,15 +46,15 @@ async fn patch(
 async fn after(
     desk: &Desk,
     site_id: &str,
-    part: &str,
     text: &str,
     done: Result<Answered, Refused>,
     written: Written,
 ) -> Result<HttpResponse, Refused> {
     match done {
         Ok(answered) => {
+            // To the page and to no part of it: what is told stands at its top.
             let path = following(&path_of(site_id), &answered.body);
-            Ok(desk.go(&format!("{path}#{part}"), Some(Flash::success(text))))
+            Ok(desk.go(&path, Some(Flash::success(text))))
         }
         Err(refused) if refused.is_of_input() => {
             let written = Written { refused: Some(refused), ..written };
@@ -68,7 +68,7 @@ async fn general(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpRespons
     let form = GeneralForm::sent(fields);
     let done = patch(desk, site, fields, Ok(form.body())).await;
     let written = Written { general: Some(form), ..Written::default() };
-    after(desk, site, "general", "Saved.", done, written).await
+    after(desk, site, "Saved.", done, written).await
 }
 
 async fn webhook_url(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {
@@ -83,7 +83,7 @@ async fn webhook_url(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpRes
     let written = Written { overlap_hours: Some(typed), ..Written::default() };
     let text = "There is a new webhook URL. Paste it into Kartra now, in place of the old one, under the Outbound API and \
                 in every IPN: the old one is taken only for the hours that you have named.";
-    after(desk, site, "webhook-url", text, done, written).await
+    after(desk, site, text, done, written).await
 }
 
 async fn ipn_secret(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {
@@ -96,14 +96,14 @@ async fn ipn_secret(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResp
         ),
     };
     let done = patch(desk, site, fields, Ok(json!({ "ipn_secret": secret }))).await;
-    after(desk, site, "ipn-secret", text, done, Written::default()).await
+    after(desk, site, text, done, Written::default()).await
 }
 
 async fn breaker(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {
     let form = BreakerForm::sent(fields);
     let done = patch(desk, site, fields, form.body()).await;
     let written = Written { breaker: Some(form), ..Written::default() };
-    after(desk, site, "breaker", "Saved.", done, written).await
+    after(desk, site, "Saved.", done, written).await
 }
 
 async fn alarms(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {
@@ -114,7 +114,7 @@ async fn alarms(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse
         return show_secret(desk, &now, secret);
     }
     let written = Written { alarms: Some(form), ..Written::default() };
-    after(desk, site, "alarms", "Saved.", done, written).await
+    after(desk, site, "Saved.", done, written).await
 }
 
 async fn alarm_secret(desk: &Desk, site: &str) -> Result<HttpResponse, Refused> {
@@ -125,7 +125,7 @@ async fn alarm_secret(desk: &Desk, site: &str) -> Result<HttpResponse, Refused> 
     if let Some(secret) = secret_of(&done) {
         return show_secret(desk, &now, secret);
     }
-    after(desk, site, "alarms", "Saved.", done, Written::default()).await
+    after(desk, site, "Saved.", done, Written::default()).await
 }
 
 /// The secret that an answer shows this once.

@@ -87,7 +87,8 @@ function replace(old, fresh) {
   enhance(part);
   if (!focused) return;
   const same = focused.id ? document.getElementById(focused.id) : null;
-  const heir = same ?? focusable(part)[index] ?? part;
+  // What has a name of its own has no other heir: somebody who is about to press Enter would open something else.
+  const heir = same ?? (focused.id ? null : focusable(part)[index]) ?? part;
   if (heir === part) part.tabIndex = -1;
   heir.focus({ preventScroll: true });
 }
@@ -108,7 +109,8 @@ async function renew(ids) {
       delete old.dataset.refresh;
       continue;
     }
-    // Compared as the reader sees them: with times of the reader's zone.
+    // Compared as the reader sees them: with times of the reader's zone, and able to have the focus if the old one was.
+    if (old.hasAttribute("tabindex")) part.tabIndex = old.tabIndex;
     enhance(part);
     if (old.isEqualNode(part)) continue;
     replace(old, part);

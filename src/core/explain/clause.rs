@@ -23,6 +23,9 @@ pub fn clause(considered: &Considered, level: &str, at: Instant) -> String {
         return match considered.reason {
             Reason::Manual => format!("it was given by hand{}", given_on(considered, at)),
             Reason::HeldOpen => held_open(considered, at),
+            Reason::Blocked => {
+                format!("{} is kept from giving it by a block", giver(considered, at))
+            }
             _ => format!("{} has ended", giver(considered, at)),
         };
     };

@@ -142,6 +142,9 @@ impl Compared {
         emails.dedup();
         let leads: Vec<LeadKey> = picture.leads.keys().cloned().collect();
         let overrides = overrides::concerning(conn, &bench.site.id, &emails, &leads)?;
+        let known = picture.leads.iter().filter(|(_, address)| address.is_some());
+        let known = known.map(|(lead, _)| lead.clone()).collect();
+        let overrides = overrides::at_home(conn, &bench.site.id, overrides, &known)?;
         let batch = members::with_emails(conn, &bench.site.id, &emails)?;
         self.missing += emails.len().saturating_sub(batch.len());
         emails.iter().for_each(|email| self.members.note(email));

@@ -76,6 +76,7 @@ fn members(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()
         batch.retain(|member| !compared.members.has(&member.email));
         let emails: Vec<String> = batch.iter().map(|member| member.email.clone()).collect();
         let overrides = overrides::concerning(conn, &bench.site.id, &emails, &[])?;
+        let overrides = overrides::at_home(conn, &bench.site.id, overrides, &BTreeSet::new())?;
         compared.compare_members(conn, bench, &nothing, &overrides, batch)?;
     }
 }

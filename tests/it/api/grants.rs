@@ -49,6 +49,36 @@ on_both_databases! {
         assert_eq!((&last["what"], &last["cause"]["kind"], &last["at"]), (&json!("revoked"), &json!("timer"), &json!(until)));
     }
 
+    fn what_is_decided_by_hand_stays_with_the_address_when_nothing_else_is_known_of_the_person(app: &TestApp) {
+        gold(app);
+        app.level("silver");
+        let of_lead = |number: u64, email: &str| sale(number, email).with("lead_id", 77);
+        let discard = |webhook: String| {
+            let done = app.post(&format!("{SITE}/webhooks/{webhook}/discard"), &json!({}));
+            assert_eq!(done.status, 200, "{done:?}");
+            app.drain();
+        };
+        let first = applied(app, &of_lead(1001, "dana@x.example"));
+        assert_eq!(app.post(&format!("{DANA}/grants"), &json!({ "level": "silver" })).status, 201);
+        assert_eq!(app.post(&format!("{DANA}/blocks"), &json!({ "level": "gold" })).status, 201);
+        discard(first);
+        assert_eq!(app.levels_of("dana@x.example"), ["silver"], "the grant has no purchase to go with");
+        let blocks = app.get(&format!("{DANA}/blocks")).json;
+        assert_eq!(blocks["items"].as_array().expect("blocks").len(), 1, "{blocks}");
+        app.is_as_the_events_say();
+
+        // Whoever comes back under another address takes along what was decided about them.
+        let moved = applied(app, &of_lead(1002, "new@x.example"));
+        assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
+        assert_eq!(app.levels_of("new@x.example"), ["silver"], "gold is still blocked");
+        app.is_as_the_events_say();
+
+        discard(moved);
+        assert_eq!(app.levels_of("new@x.example"), [] as [&str; 0]);
+        assert_eq!(app.levels_of("dana@x.example"), ["silver"], "it was made at this address");
+        app.is_as_the_events_say();
+    }
+
     fn a_level_goes_only_with_the_last_thing_that_gives_it(app: &TestApp) {
         gold(app);
         applied(app, &sale(1001, "dana@x.example"));

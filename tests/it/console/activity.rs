@@ -102,6 +102,25 @@ on_both_databases! {
         assert!(done(&console, &format!("{here}/replay")).says("It was judged and applied again: applied."));
     }
 
+    fn that_all_is_applied_is_said_only_once_something_came(app: &TestApp) {
+        let console = Console::sign_in(app);
+        let said = "Everything that Kartra has sent is applied";
+        let new = console.get("/sites/default");
+        assert!(new.says("Nothing has come from Kartra yet") && !new.says(said), "{}", new.text());
+        gold(app);
+        received(app, sale(1001, "dana@x.example").body());
+        let home = console.get("/sites/default");
+        assert!(home.says(said), "{}", home.text());
+    }
+
+    fn a_replay_of_what_stays_unreadable_is_no_good_news(app: &TestApp) {
+        let id = received(app, "{");
+        let console = Console::sign_in(app);
+        let replayed = done(&console, &format!("{ACTIVITY}/{id}/replay"));
+        assert!(replayed.says("Still unreadable: nothing was applied."), "{replayed:?}");
+        assert!(replayed.html.contains("<div class=\"notice warning\" role=\"status\">"), "{replayed:?}");
+    }
+
     fn a_key_that_may_only_read_sees_no_body_and_does_nothing(app: &TestApp) {
         gold(app);
         let id = received(app, sale(1001, "dana@x.example").with("product_name", "Secret sauce").body());

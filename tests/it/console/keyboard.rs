@@ -15,7 +15,9 @@ fn to(browser: &Browser, name: &str) {
     for _ in 0..STOPS_MAX {
         browser.press("Tab");
         let focused = browser.focused();
-        assert!(browser.shows_focus(), "{focused:?} on {} does not show the focus", browser.path());
+        // Between two pages, and behind the last control of one, nothing has it.
+        let is_shown = focused.is_empty() || browser.shows_focus();
+        assert!(is_shown, "{focused:?} on {} does not show the focus", browser.path());
         if focused == name {
             return;
         }

@@ -197,6 +197,8 @@ on_both_databases! {
         let blocked = done(&console, &format!("{DANA}/blocks"), &[("level", ""), ("until", ""), ("note", "Shared it.")]);
         assert!(blocked.says("Every level is blocked since") && blocked.says("Shared it."), "{blocked:?}");
         assert_eq!(app.levels_of("dana@x.example"), [""; 0]);
+        let given = done(&console, &format!("{DANA}/grants"), &[("level", "gold"), ("until", ""), ("note", "")]);
+        assert!(given.says("is kept from giving it by a block") && !given.says("has ended"), "{given:?}");
         let id = blocks(app)[0]["id"].as_str().expect("an id").to_owned();
         let lifted = done(&console, &format!("{DANA}/blocks/{id}/lift"), &[]);
         assert!(lifted.says("The block is lifted."), "{lifted:?}");
@@ -227,7 +229,7 @@ on_both_databases! {
             page
         };
         let past = sent("grants", "2025-01-01", "Sorry & thanks", "gold");
-        assert!(past.says("must lie in the future"), "{past:?}");
+        assert!(past.says("The last day must be today or later."), "{past:?}");
         assert!(past.html.contains("id=\"grant-until-error\"") && past.html.contains("value=\"2025-01-01\""));
         assert!(past.says("Sorry & thanks"), "the note is kept");
         assert!(sent("grants", "whenever", "", "gold").html.contains("id=\"grant-until-error\""));

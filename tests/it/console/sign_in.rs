@@ -37,7 +37,7 @@ on_both_databases! {
         let console = Console::open(app);
         let refused = console.form_from("/sign-in", "/sign-in", &[("key", "lk_wrong")]);
         assert_eq!(refused.status, 422);
-        assert!(refused.says("This key is not known."), "{refused:?}");
+        assert!(refused.says("This key is not known. Check that you have copied all of it."), "{refused:?}");
         assert!(refused.html.contains("aria-invalid=\"true\""));
         assert!(!refused.html.contains("lk_wrong"), "a key is not shown again");
         let nothing = console.form_from("/sign-in", "/sign-in", &[("key", " ")]);

@@ -99,6 +99,35 @@ fn no_page_and_no_form_is_for_whoever_is_not_signed_in_and_no_form_is_taken_with
 }
 
 #[test]
+fn whoever_opens_the_address_of_a_form_is_shown_the_page_that_it_belongs_to() {
+    let app = TestApp::start(Database::sqlite());
+    Story::tell(&app);
+    let console = Console::sign_in(&app);
+    for action in actions(&crawled(&console, "/")) {
+        let opened = console.get(&action);
+        assert!([200, 303].contains(&opened.status), "{action}: {opened:?}");
+        let shown = console.follow(&action);
+        assert_eq!(shown.status, 200, "{action}: {shown:?}");
+        assert!(shown.html.trim_start().starts_with("<!doctype html>"), "{action}: {shown:?}");
+    }
+    for (form, page) in [
+        ("/sign-out", "/"),
+        ("/keys/x/revoke", "/keys"),
+        ("/sites/default/delete", "/sites"),
+        ("/sites/default/levels/gold", "/sites/default/products"),
+        ("/sites/default/held-open/all/release", "/sites/default/held-open"),
+        ("/sites/default/setup/test-purchase?a=b", "/sites/default/setup"),
+        ("/sites/default/members/a%2Fb%40c/blocks/x%3Ay/lift", "/sites/default/members/a%2Fb%40c"),
+        ("/sites/default/destinations/x/pushes/y/retry", "/sites/default/destinations/x/pushes"),
+    ] {
+        let opened = console.get(form);
+        assert_eq!((opened.status, &*opened.location), (303, page), "{form}");
+    }
+    let anybody = Console::open(&app).get("/sites/default/members/x/grants");
+    assert!(anybody.location.starts_with("/sign-in?next="), "{anybody:?}");
+}
+
+#[test]
 fn who_may_only_read_is_shown_no_form_and_what_they_send_changes_nothing() {
     let app = TestApp::start(Database::sqlite());
     Story::tell(&app);

@@ -156,7 +156,8 @@ impl<'a> Replay<'a> {
     ) -> bool {
         let owner = purchase.owner();
         self.story.overrides.iter().any(|lift| {
-            let concerned = if lift.leads.is_empty() {
+            let is_left = !lift.leads.iter().any(|lead| current_email(past, lead).is_some());
+            let concerned = if is_left {
                 owner.and_then(|lead| current_email(past, lead)) == Some(normalised(&lift.email))
             } else {
                 lift.leads.iter().any(|lead| Some(lead.as_str()) == owner)
@@ -176,10 +177,13 @@ fn is_live(made: &OverrideSpec, at: DateTime<Utc>) -> bool {
         && made.ended_at.is_none_or(|end| at < end)
 }
 
-/// The members whom the override concerns now: it moves with its leads, and stays at the address without any.
+/// The members whom the override concerns now: it moves with its leads, and stays at the address without any
+/// that has an address.
 fn owners(made: &OverrideSpec, past: &[&Event]) -> BTreeSet<String> {
-    if made.leads.is_empty() {
+    let of_leads: BTreeSet<String> =
+        made.leads.iter().filter_map(|lead| current_email(past, lead)).collect();
+    if of_leads.is_empty() {
         return BTreeSet::from([normalised(&made.email)]);
     }
-    made.leads.iter().filter_map(|lead| current_email(past, lead)).collect()
+    of_leads
 }
