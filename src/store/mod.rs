@@ -101,6 +101,9 @@ impl Store {
                 StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
             })?;
         }
+        // Before libpq does: it would have OpenSSL tidy up while the program ends, under the feet of connections that other
+        // threads are still closing, and a program that has done its work would die of a signal.
+        openssl_sys::init();
         let connections = Connections::open(url, connections_max)?;
         if let Some(version) = connections.sqlite_version()?.filter(|v| !is_sound(v)) {
             return Err(StoreError::UnsoundSqlite(version));
