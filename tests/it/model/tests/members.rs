@@ -95,6 +95,17 @@ fn a_grant_without_leads_stays_at_the_address() {
 }
 
 #[test]
+fn a_grant_whose_leads_have_no_address_yet_or_no_more_stays_at_the_address() {
+    let story = tale(json!({})).overridden(made(Grant, Some("silver"), 2)).received(
+        day(4),
+        Vouched::Outbound,
+        profile("7", NEW),
+    );
+    assert_eq!(on_days(&story, [1, 2, 3, 4]), ["", "silver", "silver", ""]);
+    assert_eq!(story.holds(NEW, day(4)), "silver");
+}
+
+#[test]
 fn a_block_takes_one_level_or_all_and_survives_a_rebill_until_deleted() {
     let mut one = made(Block, Some("gold"), 2);
     one.ended_at = Some(day(6));
@@ -118,7 +129,8 @@ fn a_chargeback_blocks_the_member_until_lifted() {
     assert_eq!(too_early.ann(day(6)), "");
     let mut elsewhere = made(LiftChargeback, None, 6);
     elsewhere.leads = vec!["8".to_owned()];
-    assert_eq!(story.overridden(elsewhere).ann(day(6)), "");
+    let with_another = story.received(day(1), Vouched::Outbound, profile("8", NEW));
+    assert_eq!(with_another.overridden(elsewhere).ann(day(6)), "");
 }
 
 #[test]
