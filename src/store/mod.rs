@@ -101,8 +101,8 @@ impl Store {
                 StoreError::Unavailable(format!("{} cannot be made: {error}", parent.display()))
             })?;
         }
-        // Before libpq does: it would have OpenSSL tidy up while the program ends, under the feet of connections that other
-        // threads are still closing, and a program that has done its work would die of a signal.
+        // Before libpq does: it would have OpenSSL tidy up while the program ends, when other threads may still be closing
+        // their connections. That is the likely reason why a program that had stopped was now and then ended by a signal.
         openssl_sys::init();
         let connections = Connections::open(url, connections_max)?;
         if let Some(version) = connections.sqlite_version()?.filter(|v| !is_sound(v)) {
