@@ -198,12 +198,12 @@ pub(super) fn record_members(
         return Ok(0);
     }
     let site_id = bench.site.id.clone();
-    if bench.site.plans_open > 0 {
-        plans::touch(conn, &site_id, &emails)?;
-    }
     let mut dossier = Dossier::load(conn, &site_id, &emails)?;
     if let Some(all) = dossier.with_left(concerned) {
         return record_members(conn, bench, &all, told);
+    }
+    if bench.site.plans_open > 0 {
+        plans::touch(conn, &site_id, &emails)?;
     }
     let known = members::with_emails(conn, &site_id, &emails)?;
     let ids: Vec<String> = known.iter().map(|member| member.id.clone()).collect();
