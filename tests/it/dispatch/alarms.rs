@@ -54,13 +54,7 @@ fn a_destination_that_refuses_us_and_a_push_that_has_failed_are_alarms_until_the
         refusing.answers((0..10).map(|_| status(500)));
         super::gives_back(app, 1, "ada@example.com");
         carry(app);
-        while push_of(app, &id, "ada@example.com").status == "retrying" {
-            let due =
-                push_of(app, &id, "ada@example.com").next_attempt_at.expect("it is tried again");
-            let paused = super::destination(app, &id).paused_until;
-            app.clock.set(paused.max(Some(due.and_utc())).expect("an instant"));
-            carry(app);
-        }
+        super::is_tried_to_the_last(app, &id, "ada@example.com");
         looks(app);
         assert!(open_kinds(app).contains(&json!("pushes_failed")), "{:?}", open_kinds(app));
         let push = push_of(app, &id, "ada@example.com");

@@ -86,6 +86,19 @@ fn push_of(app: &TestApp, destination_id: &str, email: &str) -> Push {
     found[0].clone()
 }
 
+/// Lets the time of each further attempt come until none is left. The nights on the way pass on their own: one that
+/// falls together with the last attempt may take up at once what that has left as failed.
+fn is_tried_to_the_last(app: &TestApp, destination_id: &str, email: &str) {
+    while push_of(app, destination_id, email).status == "retrying" {
+        let due = push_of(app, destination_id, email).next_attempt_at.expect("it is tried again");
+        let destination = destination(app, destination_id);
+        let due = destination.paused_until.max(Some(due.and_utc())).expect("an instant");
+        let night = destination.next_drift_at.filter(|night| *night < due);
+        app.clock.set(night.unwrap_or(due));
+        carry(app);
+    }
+}
+
 /// Somebody buys product 501.
 fn buys(app: &TestApp, number: u32, email: &str) {
     let reply = app.receives(Ipn::new("sale", number).of(email).subscription(number).body());

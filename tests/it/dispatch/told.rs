@@ -96,17 +96,7 @@ fn it_is_tried_ten_times_by_the_schedule_under_one_id_then_kept_as_failed_and_ta
         receiver.answers((0..10).map(|_| status(500)));
         buys(app, 1, "ada@example.com");
         carry(app);
-        while push_of(app, &id, "ada@example.com").status == "retrying" {
-            let due =
-                push_of(app, &id, "ada@example.com").next_attempt_at.expect("it is tried again");
-            let destination = super::destination(app, &id);
-            let due = destination.paused_until.max(Some(due.and_utc())).expect("an instant");
-            // The nights on the way pass on their own: one that falls together with the last attempt may take up at
-            // once what that has left as failed.
-            let night = destination.next_drift_at.filter(|night| *night < due);
-            app.clock.set(night.unwrap_or(due));
-            carry(app);
-        }
+        super::is_tried_to_the_last(app, &id, "ada@example.com");
         let push = push_of(app, &id, "ada@example.com");
         assert_eq!((push.status.as_str(), push.attempts), ("failed", 10), "{push:?}");
         assert_eq!(push.last_error.as_deref(), Some("the destination answered 500"));
