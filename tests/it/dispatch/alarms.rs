@@ -1,6 +1,6 @@
 //! What an operator is told of destinations without asking.
 
-use super::{SITE, buys, carry, on_both, push_of, tells};
+use super::{SITE, buys, carry, hears_only, on_both, push_of};
 use crate::alarms::receiver::{Receiver, status};
 use crate::support::TestApp;
 use chrono::TimeDelta;
@@ -24,12 +24,8 @@ fn open_kinds(app: &TestApp) -> Vec<Value> {
 fn a_destination_that_refuses_us_and_a_push_that_has_failed_are_alarms_until_they_are_mended() {
     on_both(|app| {
         let (refusing, listening) = (Receiver::start(), Receiver::start());
-        let id = tells(app, &refusing.url("/access"));
-        let types = json!({ "config": { "types": ["access.changed"] } });
-        assert_eq!(app.patch(&format!("{SITE}/destinations/{id}"), &types).status, 200);
-        let hears = tells(app, &listening.url("/alarms"));
-        let types = json!({ "config": { "types": ["alarm.raised"] } });
-        assert_eq!(app.patch(&format!("{SITE}/destinations/{hears}"), &types).status, 200);
+        let id = hears_only(app, &refusing, "access.changed");
+        hears_only(app, &listening, "alarm.raised");
 
         refusing.answers([status(403)]);
         buys(app, 1, "ada@example.com");

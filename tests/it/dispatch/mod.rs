@@ -10,6 +10,7 @@ mod survive;
 mod told;
 mod wordpress;
 
+use crate::alarms::receiver::Receiver;
 use crate::support::{Database, Ipn, TestApp};
 use chrono::TimeDelta;
 use latchkey::dispatch::worker::Worker;
@@ -61,6 +62,15 @@ fn makes(app: &TestApp, destination: &Value) -> Value {
 fn tells(app: &TestApp, url: &str) -> String {
     let made = makes(app, &json!({ "kind": "webhook", "name": url, "config": { "url": url } }));
     made["id"].as_str().expect("an id").to_owned()
+}
+
+/// The same for one type of message only: which message is heard first is certain where there is one.
+#[track_caller]
+fn hears_only(app: &TestApp, receiver: &Receiver, type_: &str) -> String {
+    let id = tells(app, &receiver.url("/told"));
+    let config = json!({ "config": { "types": [type_] } });
+    assert_eq!(app.patch(&format!("{SITE}/destinations/{id}"), &config).status, 200);
+    id
 }
 
 /// A destination as it is now.

@@ -87,12 +87,7 @@ fn a_product_that_is_heard_of_first_and_an_address_that_changes_are_told_of() {
 fn it_is_tried_ten_times_by_the_schedule_under_one_id_then_kept_as_failed_and_taken_up_by_hand() {
     on_both(|app| {
         let receiver = Receiver::start();
-        let id = tells(app, &receiver.url("/down"));
-        let made = app.patch(
-            &format!("{}/destinations/{id}", super::SITE),
-            &json!({"config": {"types": ["access.changed"]}}),
-        );
-        assert_eq!(made.status, 200, "{made:?}");
+        let id = super::hears_only(app, &receiver, "access.changed");
         receiver.answers((0..10).map(|_| status(500)));
         buys(app, 1, "ada@example.com");
         carry(app);
@@ -119,7 +114,7 @@ fn it_is_tried_ten_times_by_the_schedule_under_one_id_then_kept_as_failed_and_ta
 fn it_is_not_done_before_the_destination_has_answered() {
     on_both(|app| {
         let receiver = Receiver::start();
-        let id = tells(app, &receiver.url("/slow"));
+        let id = super::hears_only(app, &receiver, "access.changed");
         let (go, gone) = std::sync::mpsc::channel();
         receiver.answers([Answer::When(gone)]);
         buys(app, 1, "ada@example.com");
