@@ -12,7 +12,7 @@ use crate::flow::settle::{Bench, Cause, RuleBook};
 use crate::store::conn::Conn;
 use crate::store::plans::Moved;
 use crate::store::products::{self, Product};
-use crate::store::{Result as Stored, purchases};
+use crate::store::{Result as Stored, product_counts, purchases};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
 use crate::web::extract::{self, Json, Nothing, PAGE_ITEMS_MAX, Page, Query};
@@ -122,15 +122,14 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
     let site_id = &bench.site.id;
     let ids: Vec<String> = products.iter().map(|product| product.product_id.clone()).collect();
     let mapped = Mapped::naming(&ids, &bench.book);
-    let counts: HashMap<String, i64> =
-        purchases::count_by_product(conn, site_id, &ids)?.into_iter().collect();
+    let counts = product_counts::of_products(conn, site_id, &ids)?;
     let held: HashMap<String, (i64, Option<Instant>)> =
         purchases::held_by_product(conn, site_id, &ids, bench.at)?
             .into_iter()
             .map(|(id, held, oldest)| (id, (held, oldest)))
             .collect();
     let mut by_price_point: HashMap<String, Vec<PricePoint>> = HashMap::new();
-    for count in purchases::count_by_price_point(conn, site_id, &ids)? {
+    for count in product_counts::of_price_points(conn, site_id, &ids)? {
         let point = PricePoint { price_point: count.price_point, purchases: count.purchases };
         by_price_point.entry(count.product_id).or_default().push(point);
     }

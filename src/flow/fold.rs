@@ -7,6 +7,7 @@ use crate::core::link::{Outline, PurchaseId, is_loose, join};
 use crate::core::purchase::Purchase;
 use crate::store::conn::Conn;
 use crate::store::events::{self, Stored as StoredEvent};
+use crate::store::product_counts::{self, Counts};
 use crate::store::purchases::{self, Stored as StoredPurchase};
 use crate::store::webhooks::Status;
 use crate::store::{Result, observations};
@@ -186,7 +187,7 @@ impl Desk {
         self.read_purchases(conn, bench, ids.iter())?;
         let mut events = self.events_of(conn, bench, &ids)?;
         let (mut gone, mut come) = (Vec::new(), Vec::new());
-        let mut relisted = Relisted::default();
+        let (mut relisted, mut counts) = (Relisted::default(), Counts::default());
         for (id, cause) in &touched.purchases {
             let events = events.remove(id).unwrap_or_default();
             let after = fold_one(bench, id, &events);
@@ -206,12 +207,15 @@ impl Desk {
                 relisted.add(others, standing);
             }
             if before != after {
+                before.iter().for_each(|purchase| counts.go(&purchase.outline.terms));
+                after.iter().for_each(|purchase| counts.come(&purchase.outline.terms));
                 gone.extend(before.map(|purchase| purchase.outline.id));
                 come.extend(after);
             }
         }
         relisted.write(conn, site_id)?;
-        purchases::replace(conn, site_id, &gone, &come)
+        purchases::replace(conn, site_id, &gone, &come)?;
+        product_counts::add(conn, site_id, counts)
     }
 
     /// Lists the webhooks of the events that were touched: the first to be received stands for the

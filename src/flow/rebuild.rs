@@ -10,7 +10,7 @@ use super::{Flow, FlowError};
 use crate::store::conn::Conn;
 use crate::store::counts::Rows;
 use crate::store::observations::{self, Due};
-use crate::store::{Result, bodies, events, level_counts, members, purchases};
+use crate::store::{Result, bodies, events, level_counts, members, product_counts, purchases};
 
 pub use super::check::{Discrepancy, check};
 
@@ -84,7 +84,10 @@ pub fn rebuild(
             }
         }
     }
-    flow.under_lock(site_id, |conn, _| Ok::<_, FlowError>(level_counts::recount(conn, site_id)?))
+    flow.under_lock(site_id, |conn, _| {
+        product_counts::recount(conn, site_id)?;
+        Ok::<_, FlowError>(level_counts::recount(conn, site_id)?)
+    })
 }
 
 /// One batch of a pass; answers how many rows it took and which was the last.
@@ -138,6 +141,7 @@ pub(super) fn again(
             let last = ids.last().map(|id| id.0.clone());
             let count = ids.len();
             // As with events: folded anew, whatever is recorded.
+            product_counts::leave(conn, &site_id, &ids)?;
             purchases::replace(conn, &site_id, &ids, &[])?;
             touched.purchases.extend(ids.into_iter().map(|id| (id, cause.clone())));
             (count, last)

@@ -15,12 +15,14 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 28] = [
+const TABLES: [(&str, &str); 30] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
     ("events", "id"),
     ("purchase_terms", "product_id, purchase_id, ordinal"),
     ("purchases", "id"),
+    ("product_counts", "product_id"),
+    ("price_point_counts", "product_id, price_point"),
     ("leads", "lead_key"),
     ("access", "member_id, level"),
     ("level_counts", "level"),

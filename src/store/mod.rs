@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod observations;
 pub mod overrides;
 pub mod plans;
+pub mod product_counts;
 pub mod products;
 pub mod purchases;
 pub mod pushes;

@@ -254,61 +254,6 @@ pub fn count_members(conn: &mut Conn, site_id: &str, product_id: Option<&str>) -
     })
 }
 
-/// How many purchases have a term of each product and price point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PricePointCount {
-    /// The product.
-    pub product_id: String,
-    /// The price point; `None` where none is known.
-    pub price_point: Option<String>,
-    /// The purchases.
-    pub purchases: i64,
-}
-
-/// Counts the purchases of some products by price point.
-pub fn count_by_price_point(
-    conn: &mut Conn,
-    site_id: &str,
-    product_ids: &[String],
-) -> Result<Vec<PricePointCount>> {
-    use diesel::dsl::count;
-    let rows: Vec<(String, Option<String>, i64)> = purchase_terms::table
-        .filter(purchase_terms::site_id.eq(site_id))
-        .filter(purchase_terms::product_id.eq_any(product_ids))
-        .group_by((purchase_terms::product_id, purchase_terms::price_point))
-        .select((
-            purchase_terms::product_id,
-            purchase_terms::price_point,
-            count(purchase_terms::purchase_id).aggregate_distinct(),
-        ))
-        .order((purchase_terms::product_id, purchase_terms::price_point))
-        .load(conn)?;
-    let count = |(product_id, price_point, purchases)| PricePointCount {
-        product_id,
-        price_point,
-        purchases,
-    };
-    Ok(rows.into_iter().map(count).collect())
-}
-
-/// How many purchases of each of some products have a term of it.
-pub fn count_by_product(
-    conn: &mut Conn,
-    site_id: &str,
-    product_ids: &[String],
-) -> Result<Vec<(String, i64)>> {
-    use diesel::dsl::count;
-    Ok(purchase_terms::table
-        .filter(purchase_terms::site_id.eq(site_id))
-        .filter(purchase_terms::product_id.eq_any(product_ids))
-        .group_by(purchase_terms::product_id)
-        .select((
-            purchase_terms::product_id,
-            count(purchase_terms::purchase_id).aggregate_distinct(),
-        ))
-        .load(conn)?)
-}
-
 /// How many purchases have a term that a mapping names, and started in its window.
 pub fn count_in_window(conn: &mut Conn, site_id: &str, mapping: &Mapping) -> Result<i64> {
     use diesel::dsl::count;

@@ -207,6 +207,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    product_counts (site_id, product_id) {
+        site_id -> Text,
+        product_id -> Text,
+        purchases -> BigInt,
+    }
+}
+
+diesel::table! {
+    price_point_counts (site_id, product_id, price_point) {
+        site_id -> Text,
+        product_id -> Text,
+        price_point -> Text,
+        purchases -> BigInt,
+    }
+}
+
+diesel::table! {
     level_losses (site_id, level, minute) {
         site_id -> Text,
         level -> Text,
@@ -412,6 +429,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     access,
     changes,
     level_counts,
+    product_counts,
+    price_point_counts,
     level_losses,
     daily_counts,
     levels,

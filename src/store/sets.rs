@@ -77,6 +77,6 @@ pub(super) fn update(table: &str, columns: &[&str], added: Option<&str>) -> Stri
 }
 
 /// So many parameters, from one on.
-fn arrays(first: usize, count: usize) -> String {
+pub(super) fn arrays(first: usize, count: usize) -> String {
     (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }

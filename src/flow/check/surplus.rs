@@ -6,7 +6,7 @@ use crate::core::access::Picture;
 use crate::flow::rebuild::BATCH_ROWS_MAX;
 use crate::flow::settle::Bench;
 use crate::store::conn::Conn;
-use crate::store::{Result, events, level_counts, members, overrides, purchases};
+use crate::store::{Result, events, level_counts, members, overrides, product_counts, purchases};
 use std::collections::BTreeSet;
 
 /// Adds what is recorded and was met in no part, and what was met and no member has.
@@ -24,6 +24,7 @@ pub(super) fn find(
     leads(conn, bench, &mut compared)?;
     members(conn, bench, &mut compared)?;
     levels(conn, bench, &mut compared)?;
+    products(conn, bench, &mut compared)?;
     if compared.missing > 0 {
         let detail = format!("{} addresses of leads are no members", compared.missing);
         compared.say("member", "", &detail);
@@ -89,6 +90,15 @@ fn levels(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()>
     let levels: BTreeSet<&String> = noted.keys().chain(counted.keys()).collect();
     for level in levels.into_iter().filter(|level| noted.get(*level) != counted.get(*level)) {
         compared.say("level", level, "is held by another number of members");
+    }
+    Ok(())
+}
+
+/// How many purchases there are of each product, against those that are recorded.
+fn products(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()> {
+    let noted = product_counts::noted(conn, &bench.site.id)?;
+    for product in noted.differing(&product_counts::counted(conn, &bench.site.id)?) {
+        compared.say("product", &product, "is noted with another number of purchases");
     }
     Ok(())
 }

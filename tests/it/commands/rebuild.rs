@@ -22,6 +22,9 @@ const DAMAGES: [(&str, &str); 15] = [
     ("UPDATE purchases SET standing = 'no_effect'", "purchase"),
     ("UPDATE purchases SET held_from = NULL", "purchase"),
     ("DELETE FROM purchase_terms", "purchase"),
+    ("UPDATE level_counts SET members = 9", "level"),
+    ("UPDATE product_counts SET purchases = 9", "product"),
+    ("DELETE FROM price_point_counts", "product"),
 ];
 
 const PEOPLE: [&str; 6] = [
