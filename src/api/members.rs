@@ -6,6 +6,7 @@ use super::views::AccessView;
 use crate::app::App;
 use crate::core::Instant;
 use crate::core::access::Answer;
+use crate::core::grant::Reason;
 use crate::core::kartra::values::email;
 use crate::flow::settle::Bench;
 use crate::flow::{Dossier, past};
@@ -20,6 +21,7 @@ use crate::web::shapes::{Slug, Text};
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use walk::Wanted;
 
 /// A member as it is shown.
@@ -34,6 +36,12 @@ pub(super) struct MemberView {
     version: i64,
     /// The levels held.
     levels: Vec<String>,
+    /// Whether every level is blocked.
+    blocked: bool,
+    /// The levels that are blocked one by one.
+    blocked_levels: Vec<String>,
+    /// How many purchases are held, and give nothing until their product is mapped.
+    held_purchases: i64,
     /// When the level that a list was asked for ends; null where no end is known. Only where one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Instant>")]
@@ -60,10 +68,16 @@ impl MemberView {
     /// An address that nobody has, with what it holds: it may be given a level by hand.
     fn nobody(email: String, answer: Answer, level: Option<&str>) -> Self {
         let asked = level.and_then(|level| answer.levels.iter().find(|held| held.level == level));
+        let held = answer.considered.iter().filter(|one| one.reason == Reason::Held).count();
+        let blocked: BTreeSet<String> =
+            answer.blocks.into_iter().filter_map(|block| block.level).collect();
         Self {
             id: None,
             email,
             version: 0,
+            blocked: answer.blocked,
+            blocked_levels: blocked.into_iter().collect(),
+            held_purchases: i64::try_from(held).unwrap_or(i64::MAX),
             until: asked.map(|held| held.until),
             levels: answer.levels.into_iter().map(|held| held.level).collect(),
             next_change_at: answer.next_change_at,

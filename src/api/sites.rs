@@ -40,6 +40,11 @@ fn view(conn: &mut Conn, app: &App, site: &Site) -> Stored<SiteView> {
         kartra_time_zone: site.kartra_time_zone.name(),
         enabled: site.enabled,
         webhook_url: Some(webhook_url(conn, app.sealer(), app.base_url(), &site.id)?),
+        previous_webhook_urls_end_at: sites::earlier_hooks_end_at(
+            conn,
+            &site.id,
+            app.clock().now(),
+        )?,
         ipn_secret_set: site.ipn_secret.is_some(),
         policy: site.policy.clone(),
         max_revocations: site.max_revocations,

@@ -11,7 +11,7 @@ use actix_web::dev::{HttpServiceFactory, Server, Service, ServiceRequest, Servic
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, HttpServer, Resource, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ pub(super) fn serve(
                     config.service(metrics_route());
                 }
             })
-            .default_service(web::route().to(no_such_page))
+            .default_service(web::route().to(no_such_page_here))
     });
     let workers = or_cores(settings.server.workers);
     let server = server
@@ -160,4 +160,9 @@ fn metrics_route() -> impl HttpServiceFactory {
 
 pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("page"))
+}
+
+/// The same at the main address: whoever looks at it with a browser is shown a page.
+async fn no_such_page_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    console::no_such_page(&request).map_or_else(|| Err(Problem::not_found("page")), Ok)
 }

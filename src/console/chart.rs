@@ -7,6 +7,9 @@ const HEIGHT: i64 = 130;
 /// How much of the width of a day its bar takes.
 const BAR_SHARE: f64 = 0.7;
 
+/// How many labels of days there are at most: more of them touch each other on a phone.
+const LABELS_MAX: usize = 4;
+
 /// A chart, ready to be drawn.
 pub struct Chart {
     /// The bars, the first day first.
@@ -70,7 +73,7 @@ impl Chart {
         let (share, of) = (100.0 / count.max(1) as f64, |index: usize| index as f64);
         let bar = |(index, (day, (up, down))): (usize, (&str, (i64, i64)))| Bar {
             label: label(day),
-            has_label: (count - 1 - index).is_multiple_of(count.div_ceil(7)),
+            has_label: (count - 1 - index).is_multiple_of(count.div_ceil(LABELS_MAX)),
             x: Percent(share * (of(index) + (1.0 - BAR_SHARE) / 2.0)),
             width: Percent(share * BAR_SHARE),
             middle: Percent(share * (of(index) + 0.5)),
@@ -109,6 +112,17 @@ mod tests {
         assert_eq!((second.up_height, second.down_height), (2, 0));
         assert_eq!((&*first.label, &*second.label), ("21 Nov", "22 Nov"));
         assert_eq!(second.middle.to_string(), "75.00%");
+    }
+
+    #[test]
+    fn few_days_are_labelled_and_the_last_is_among_them() {
+        for count in [1, 4, 14, 90] {
+            let days = vec![("2026-11-22", (1, 0)); count];
+            let chart = Chart::of(days.into_iter());
+            let labelled = chart.bars.iter().filter(|bar| bar.has_label).count();
+            assert!((1..=LABELS_MAX).contains(&labelled), "{labelled} of {count}");
+            assert!(chart.bars.last().is_some_and(|bar| bar.has_label), "{count}");
+        }
     }
 
     #[test]

@@ -199,6 +199,11 @@ fn answer(request: ServiceRequest, refused: &Refused) -> ServiceResponse<BoxBody
     request.into_response(with_headers(page))
 }
 
+/// A refusal as a page where no page is.
+pub fn refusal(request: &HttpRequest, refused: &Refused) -> HttpResponse {
+    with_headers(page_of(request, refused))
+}
+
 fn with_headers(mut response: HttpResponse) -> HttpResponse {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::desk::{Desk, Listed, Site, segment};
+use super::phrases;
 use super::refused::Refused;
 use super::shell::Shell;
 use actix_web::{HttpResponse, web};
@@ -197,16 +198,16 @@ fn of_waiting(waiting: &Waiting) -> Vec<Need> {
         (
             waiting.held_purchases,
             "warn",
-            ("purchase gives nothing yet", "purchases give nothing yet"),
-            "They are paid, and no mapping says which level their product gives. Choose one: they get it from the day they bought.",
+            ("purchase is held", "purchases are held"),
+            "A held purchase is paid and gives nothing yet: its product is unmapped, so nobody has said which level it gives. Map the product, and the buyer has the level from the day they bought.",
             "/products?status=unmapped",
-            "Choose levels",
+            "Map the products",
         ),
         (
             waiting.held_open,
             "warn",
-            ("revocation is held for your yes", "revocations are held for your yes"),
-            "More members than usual would have lost a level at once. They keep it until you have looked.",
+            ("level of a member is held open", "levels of members are held open"),
+            "More members were about to lose a level than the limit allows within a short time. They keep it until you decide.",
             "/held-open",
             "Decide",
         ),
@@ -258,10 +259,7 @@ fn of_alarm(alarm: Alarm) -> Option<Need> {
     if COUNTED_ALARMS.contains(&alarm.kind.as_str()) || alarm.kind == "silent" {
         return None;
     }
-    let (path, action) = match alarm.kind.as_str() {
-        "destinations_down" => ("/destinations", "Look at the destinations"),
-        _ => ("/settings#alarms", "Look at the alarms"),
-    };
+    let (path, action) = phrases::mend(&alarm.kind).unwrap_or_default();
     Some(Need {
         tone: "bad",
         title: alarm.detail,

@@ -7,6 +7,8 @@ use super::refused::Refused;
 use super::shell::{Flash, Shell};
 use super::{form_at, page};
 use crate::app::resource;
+use crate::core::Instant;
+use crate::core::scope::Scope;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -43,6 +45,9 @@ const LASTING: [(&str, &str); 5] = [
     ("365", "A year"),
 ];
 
+/// Keys among which another one is looked for that may do everything; where there are more, there surely is one.
+const LOOKED_THROUGH_MAX: usize = 500;
+
 /// The pages of keys.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -67,6 +72,13 @@ impl Key {
     fn scope(&self) -> &str {
         self.scopes.last().map_or("", String::as_str)
     }
+
+    /// Whether it may do everything, everywhere, at an instant.
+    fn may_everything(&self, now: Instant) -> bool {
+        let ends_at = |at: &str| at.parse::<Instant>().ok();
+        let lasts = self.expires_at.as_deref().and_then(ends_at).is_none_or(|at| at > now);
+        lasts && self.site.is_none() && self.scope() == Scope::Admin.as_str()
+    }
 }
 
 /// A form for a key, as it was filled in.
@@ -82,6 +94,12 @@ struct Draft {
 struct KeysPage {
     shell: Shell,
     keys: Vec<Key>,
+    /// The key that whoever looks is signed in with; `None` for the one in the settings file.
+    mine: Option<String>,
+    /// The only key of the list that may do everything; `None` where there are more.
+    last_admin: Option<String>,
+    /// Whether the settings file has a key, too, which may do everything.
+    has_key_in_settings: bool,
     first: String,
     next: String,
     sites: Vec<Site>,
@@ -98,6 +116,49 @@ impl KeysPage {
     fn at(&self, pointer: &str) -> &str {
         self.refused.as_ref().map_or("", |refused| refused.at(pointer))
     }
+
+    /// Whether somebody is signed in with a key.
+    fn is_mine(&self, key: &Key) -> bool {
+        self.mine.as_ref() == Some(&key.id)
+    }
+
+    /// Whether no other key of the list may do everything.
+    fn is_last_admin(&self, key: &Key) -> bool {
+        self.last_admin.as_ref() == Some(&key.id)
+    }
+
+    /// What is asked before a key is revoked.
+    fn question(&self, key: &Key) -> String {
+        let name = &key.name;
+        let mut text = format!("Whoever uses the key “{name}” is not let in any more, at once.");
+        if self.is_mine(key) {
+            text.push_str(" It is the key that you are signed in with: you are signed out.");
+        }
+        if self.is_last_admin(key) {
+            text.push_str(if self.has_key_in_settings {
+                " No other key of this list may do everything: then only the key in the settings file of the server may."
+            } else {
+                " It is the last key that may do everything: then nobody can change settings or make keys here, until somebody makes a key on the server with the command latchkey keys create."
+            });
+        }
+        text
+    }
+}
+
+/// The only key that may do everything; `None` where there are more, or where that cannot be told.
+async fn last_admin(desk: &Desk) -> Result<Option<String>, Refused> {
+    // Whoever is bound to a site sees no key of all sites.
+    if desk.session().caller.site_id.is_some() {
+        return Ok(None);
+    }
+    let all: Listed<Key> = desk.get(&format!("/keys?limit={LOOKED_THROUGH_MAX}")).await?;
+    if all.next_cursor.is_some() {
+        return Ok(None);
+    }
+    let now = desk.app().clock().now();
+    let mut admins = all.items.into_iter().filter(|key| key.may_everything(now));
+    let last = admins.next().filter(|_| admins.next().is_none());
+    Ok(last.map(|key| key.id))
 }
 
 async fn keys_page(
@@ -114,6 +175,9 @@ async fn keys_page(
         first: from.first(&all),
         next: found.next(&all),
         keys: found.items,
+        mine: desk.session().caller.key_id.clone(),
+        last_admin: last_admin(desk).await?,
+        has_key_in_settings: desk.app().admin_key_hash().is_some(),
         sites: sites.items,
         is_bound: desk.session().caller.site_id.is_some(),
         scopes: SCOPES,
@@ -181,6 +245,10 @@ fn ends_at(desk: &Desk, days: &str) -> Value {
 /// `POST /keys/{id}/revoke`
 async fn revoke(desk: Desk, id: web::Path<String>) -> Result<HttpResponse, Refused> {
     desk.send(Method::DELETE, &format!("/keys/{}", segment(&id)), None, None).await?;
+    if desk.session().caller.key_id.as_ref() == Some(&*id) {
+        let text = "The key that you were signed in with is revoked. Sign in with another one.";
+        return Ok(desk.go("/sign-in", Some(Flash::success(text))));
+    }
     let text = "The key is revoked. Whoever used it, also to sign in here, is not let in any more.";
     Ok(desk.go("/keys", Some(Flash::success(text))))
 }

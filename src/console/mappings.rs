@@ -28,6 +28,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 struct MappingPage {
     shell: Shell,
     mapping: Mapping,
+    /// The version of the mapping that the form was made from.
+    version: String,
     title: String,
     levels: Levels,
     typed: Typed,
@@ -154,6 +156,31 @@ fn changes(mapping: &Mapping, fields: &Fields, faults: &mut Faults) -> Vec<Value
     changes
 }
 
+/// What is said of faults at the top of the page; empty where there are none.
+fn wrong(faults: &Faults) -> String {
+    let of_all = [faults.text_of(""), faults.at(ORIGIN, "").to_owned()].concat();
+    if of_all.is_empty() { faults.summary().to_owned() } else { of_all }
+}
+
+/// The fields of the form that makes a mapping what it is here, as a plan has it; `new_level` names its level where
+/// that is to be made.
+pub fn fields_of(mapping: &Mapping, new_level: Option<&str>) -> Vec<(String, String)> {
+    let level = new_level.map_or(mapping.level.as_str(), |_| super::products::NEW_LEVEL);
+    let typed = [
+        ("level", level.to_owned()),
+        ("level_name", new_level.unwrap_or_default().to_owned()),
+        ("state", if mapping.enabled { "on" } else { "off" }.to_owned()),
+        ("price_point", mapping.price_point.clone().unwrap_or_default()),
+        ("purchased_from", in_field(mapping.purchased_from.as_deref())),
+        ("purchased_before", in_field(mapping.purchased_before.as_deref())),
+    ];
+    // The plan has it as it would be: one version on from the one that was edited.
+    let mut fields = vec![("version".to_owned(), (mapping.version - 1).to_string())];
+    fields.extend(typed.map(|(name, value)| (format!("{AT}{name}"), value)));
+    fields.extend(Answers::of(&mapping.policy).fields(AT));
+    fields
+}
+
 /// What the page is about.
 struct Found {
     site: RuledSite,
@@ -198,10 +225,15 @@ impl Found {
         let answers =
             if is_sent { Answers::read(fields, AT) } else { Answers::of(&mapping.policy) };
         let title = product.as_ref().map_or(mapping.product_id.as_str(), Product::title).to_owned();
+        // Somebody who only looks at the picture has not been told yet what somebody else has changed meanwhile.
+        let is_preview = fields.get("do") == "preview";
+        let version =
+            if is_preview { fields.get("version").to_owned() } else { mapping.version.to_string() };
         MappingPage {
+            version,
             shell: desk.shell_of(&site.site, "products", format!("What {title} gives")),
             policy: PolicyForm::of_mapping(AT, &answers, &site.policy, &faults.all_of(ORIGIN)),
-            error: [faults.text_of(""), faults.at(ORIGIN, "").to_owned()].concat(),
+            error: wrong(&faults),
             mapping,
             title,
             levels,

@@ -35,8 +35,9 @@ mod under_way;
 mod zones;
 
 use crate::app::resource;
+use crate::web::problem::Problem;
 use actix_web::dev::HttpServiceFactory;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
@@ -64,6 +65,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(settings::routes)
         .configure(held_open::routes)
         .configure(keys::routes);
+}
+
+/// The page that says that there is none; `None` for whoever is not a browser that looks for one.
+pub fn no_such_page(request: &HttpRequest) -> Option<HttpResponse> {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let looks = request.method() == Method::GET && !request.path().starts_with("/api/");
+    let is_browser = looks && accepted.is_some_and(|accepted| accepted.contains("text/html"));
+    is_browser.then(|| guard::refusal(request, &Problem::not_found("page").into()))
 }
 
 /// A page for whoever is signed in.

@@ -44,7 +44,7 @@ pub const STATUSES: [Status; 10] = [
     Status {
         word: "held",
         label: "Held",
-        meaning: "Its product is not mapped to a level yet, so the purchase gives nothing. Map the product: the purchase \
+        meaning: "Its purchase is held: its product is unmapped, so it gives no level yet. Map the product: the purchase \
                   then counts from its own date.",
         tone: "warn",
     },
@@ -141,15 +141,60 @@ pub fn reason(code: &str) -> &str {
         "manual" => "given by hand",
         "manual_ended" => "was given by hand, and has ended",
         "blocked" => "blocked",
-        "held" => "not mapped to a level",
+        "held" => "held, because its product is unmapped",
         "held_open" => "held open until somebody decides",
         "nothing_gives_it" => "nothing gives it any more",
         other => other,
     }
 }
 
-/// A day of an instant as the API writes it; what cannot be read stays as it is.
+/// Where that can be mended which an alarm is about: a path below the site, and what stands on the link to it. `None`
+/// for what is not mended in the console.
+pub fn mend(alarm: &str) -> Option<(&'static str, &'static str)> {
+    Some(match alarm {
+        "held_purchases" => ("/products?status=unmapped", "Map the products"),
+        "unmatched_webhooks" => ("/activity?status=unmatched", "Look at these webhooks"),
+        "unreadable_webhooks" => ("/activity?status=unreadable", "Look at these webhooks"),
+        "rejected_webhooks" => ("/activity?status=rejected", "Look at these webhooks"),
+        "silent" | "subscriptions_overdue" => ("/setup", "Check the connection with Kartra"),
+        "breaker_open" => ("/held-open", "Decide about them"),
+        "destinations_down" | "pushes_failed" => ("/destinations", "Look at the destinations"),
+        _ => return None,
+    })
+}
+
+/// A day of an instant as the API writes it, in UTC; what cannot be read stays as it is.
 pub fn day(at: &str) -> String {
+    written(at, "%-d %B %Y")
+}
+
+/// An instant as the API writes it, in words and with its zone; what cannot be read stays as it is.
+pub fn instant(at: &str) -> String {
+    written(at, "%-d %B %Y, %H:%M UTC")
+}
+
+fn written(at: &str, format: &str) -> String {
     let read = at.parse::<Instant>();
-    read.map_or_else(|_| at.to_owned(), |at| at.format("%-d %B %Y").to_string())
+    read.map_or_else(|_| at.to_owned(), |at| at.format(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::alarm::Kind;
+
+    #[test]
+    fn every_alarm_but_that_of_late_ends_leads_to_a_page_of_the_site() {
+        for kind in Kind::ALL {
+            let led = mend(kind.as_str());
+            assert_eq!(led.is_none(), kind == Kind::TimersLate, "{kind:?}");
+            assert!(led.is_none_or(|(path, label)| path.starts_with('/') && !label.is_empty()));
+        }
+    }
+
+    #[test]
+    fn an_instant_is_written_with_its_zone() {
+        assert_eq!(instant("2026-11-21T14:03:00Z"), "21 November 2026, 14:03 UTC");
+        assert_eq!(instant("soon"), "soon");
+    }
 }

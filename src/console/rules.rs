@@ -183,6 +183,14 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// What is said of them at the top of a page, where each stands at its place; empty where nothing is wrong.
+    pub fn summary(&self) -> &'static str {
+        if self.is_empty() {
+            return "";
+        }
+        "Nothing was saved or changed: something in the form has to be put right. What it is stands beside its field."
+    }
+
     /// Those that the API found: `origins` says where each change came from.
     pub fn of(refused: &Refused, origins: &[String]) -> Self {
         let mut faults = Self::default();

@@ -5,7 +5,7 @@
 //! is said of it names no person.
 
 use super::Instant;
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,9 +114,9 @@ impl Kind {
             Self::DestinationsDown => things("destination is down", "destinations are down"),
             Self::PushesFailed => things("push has failed", "pushes have failed"),
         };
-        let since = cause.since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let since = cause.since.format("%-d %B %Y, %H:%M UTC");
         match self {
-            Self::Silent => format!("{said}; the last one came at {since}."),
+            Self::Silent => format!("{said}; the last one came on {since}."),
             _ if one => format!("{said}, since {since}."),
             _ => format!("{said}, the first since {since}."),
         }
@@ -127,7 +127,7 @@ impl Kind {
     pub fn next_step(self) -> &'static str {
         match self {
             Self::HeldPurchases => {
-                "Somebody has paid and has nothing. Look at the products with the status unmapped, or with a price \
+                "Somebody has paid and has nothing yet. Look at the products with the status unmapped, or with a price \
                  point that no mapping names: map them to levels, or ignore them."
             }
             Self::UnmatchedWebhooks => {
@@ -247,18 +247,21 @@ mod tests {
     fn what_there_is_is_told_in_one_sentence() {
         let since = "2026-03-01T05:00:00.5Z".parse().unwrap();
         let of = |kind: Kind, number| kind.detail(Cause { number, since });
-        assert_eq!(of(Kind::HeldPurchases, 1), "1 purchase is held, since 2026-03-01T05:00:00Z.");
+        assert_eq!(
+            of(Kind::HeldPurchases, 1),
+            "1 purchase is held, since 1 March 2026, 05:00 UTC."
+        );
         assert_eq!(
             of(Kind::HeldPurchases, 12),
-            "12 purchases are held, the first since 2026-03-01T05:00:00Z."
+            "12 purchases are held, the first since 1 March 2026, 05:00 UTC."
         );
         assert_eq!(
             of(Kind::UnreadableWebhooks, COUNTED_MAX),
-            "At least 1000 webhooks could not be read, the first since 2026-03-01T05:00:00Z."
+            "At least 1000 webhooks could not be read, the first since 1 March 2026, 05:00 UTC."
         );
         assert_eq!(
             of(Kind::Silent, 1),
-            "No webhook has come for longer than usual; the last one came at 2026-03-01T05:00:00Z."
+            "No webhook has come for longer than usual; the last one came on 1 March 2026, 05:00 UTC."
         );
     }
 }

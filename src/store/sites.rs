@@ -286,6 +286,20 @@ pub fn count_hooks(conn: &mut Conn, site_id: &str, now: Instant) -> Result<i64> 
     Ok(of_site().count().get_result(conn)?)
 }
 
+/// Until when a webhook URL that a site no longer shows is still taken, the last of them; `None` where none is.
+pub fn earlier_hooks_end_at(
+    conn: &mut Conn,
+    site_id: &str,
+    now: Instant,
+) -> Result<Option<Instant>> {
+    let last: Option<NaiveDateTime> = hooks::table
+        .filter(hooks::site_id.eq(site_id))
+        .filter(hooks::ends_at.gt(stored(now)))
+        .select(diesel::dsl::max(hooks::ends_at))
+        .first(conn)?;
+    Ok(last.map(|at| at.and_utc()))
+}
+
 /// Lets the webhook URL that a site shows end at an instant.
 pub fn end_hook(conn: &mut Conn, site_id: &str, ends_at: Instant) -> Result<()> {
     let shown = hooks::table.filter(hooks::site_id.eq(site_id)).filter(hooks::ends_at.is_null());

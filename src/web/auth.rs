@@ -37,17 +37,21 @@ pub struct Caller {
     pub scope: Scope,
     /// The one site that it opens; `None` opens all.
     pub site_id: Option<String>,
+    /// The key's id; `None` for the key in the settings.
+    pub key_id: Option<String>,
     expires_at: Option<Instant>,
 }
 
 impl Caller {
     /// The key in the settings: it may do everything, everywhere.
-    const CONFIGURED: Self = Self { scope: Scope::Admin, site_id: None, expires_at: None };
+    const CONFIGURED: Self =
+        Self { scope: Scope::Admin, site_id: None, key_id: None, expires_at: None };
 
     fn of(key: &keys::Key) -> Option<Self> {
         Some(Self {
             scope: Scope::widest(&key.scopes)?,
             site_id: key.site_id.clone(),
+            key_id: Some(key.id.clone()),
             expires_at: key.expires_at.map(|at| at.and_utc()),
         })
     }

@@ -112,8 +112,8 @@ fn of_rules(schema: &str) -> Option<Value> {
 fn of_people(schema: &str) -> Option<Value> {
     Some(match schema {
         "Member" => json!({
-            "id": ID, "email": "dana@example.com", "version": 3, "levels": ["gold"], "next_change_at": null,
-            "created_at": BEGAN,
+            "id": ID, "email": "dana@example.com", "version": 3, "levels": ["gold"], "blocked": false,
+            "blocked_levels": [], "held_purchases": 0, "next_change_at": null, "created_at": BEGAN,
         }),
         "Access" => json!({
             "id": ID, "email": "dana@example.com", "at": "2026-02-01T00:00:00Z", "version": 3, "blocked": false,
@@ -299,7 +299,7 @@ fn policy() -> Value {
 fn site() -> Value {
     json!({
         "id": "default", "name": "The kitchen", "kartra_time_zone": "America/New_York", "enabled": true,
-        "webhook_url": "https://doors.example/hooks/kartra/c2V2ZW50eS1z", "ipn_secret_set": false, "policy": policy(),
+        "webhook_url": "https://doors.example/hooks/kartra/c2V2ZW50eS1z", "previous_webhook_urls_end_at": null, "ipn_secret_set": false, "policy": policy(),
         "max_revocations": { "count": 20, "percent": 20, "window_minutes": 60 },
         "connection": {
             "state": "receiving", "last_webhook_at": BEGAN, "feeds_seen": ["outbound", "ipn"],
@@ -321,7 +321,7 @@ fn edit_alarms() -> Value {
 fn alarm() -> Value {
     json!({
         "id": ID, "kind": "held_purchases", "first_seen_at": BEGAN, "ended_at": null, "count": 2,
-        "detail": "2 purchases are held, the first since 2026-01-04T08:59:00Z.",
+        "detail": "2 purchases are held, the first since 4 January 2026, 08:59 UTC.",
         "next_step": "Map these products to levels, or ignore them.",
         "post": {
             "status": "done", "attempts": 1, "next_attempt_at": null, "posted_at": BEGAN, "last_error": null,

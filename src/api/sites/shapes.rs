@@ -34,6 +34,8 @@ pub(in crate::api) struct SiteView {
     /// can post to it.
     #[schemars(with = "Option<Uri>")]
     pub webhook_url: Option<String>,
+    /// Until when an earlier URL is still taken, the last of them; null where none is.
+    pub previous_webhook_urls_end_at: Option<Instant>,
     /// Whether an IPN has to carry a secret.
     pub ipn_secret_set: bool,
     /// What the site sets of the policy; the rest are the defaults.

@@ -1,7 +1,7 @@
 //! One webhook: what happened, its body beside its reading, and what it led to.
 
 use super::body::Body;
-use crate::console::desk::{Desk, segment};
+use crate::console::desk::{Desk, Site, query, segment};
 use crate::console::phrases::{self, Status};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
@@ -22,7 +22,7 @@ const FIELDS: [(&str, &str, &str); 19] = [
     ("Name of the product", "product_name", "product_name"),
     ("Price point", "price_point", "product_price_point"),
     ("Amount", "amount", "transaction_full_amount"),
-    ("Date, in the site's time zone", "date", "transaction_date"),
+    ("Date", "date", "transaction_date"),
     ("Subscription", "subscription_id", "transaction_internal_subscription_id"),
     ("First order", "original_id", "original_id"),
     ("Order that it takes back", "parent_id", "transaction_parent_id"),
@@ -86,6 +86,40 @@ impl Change {
     }
 }
 
+/// Why a person has what they have, as the API says it.
+#[derive(Deserialize)]
+struct Explanation {
+    considered: Vec<Given>,
+}
+
+/// What a purchase gives now, or why it does not.
+#[derive(Deserialize)]
+struct Given {
+    because: String,
+    grant: Grant,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    /// `None` for a purchase that is held.
+    level: Option<String>,
+    held: bool,
+    purchase: Option<Purchase>,
+}
+
+#[derive(Deserialize)]
+struct Purchase {
+    id: String,
+}
+
+/// A site with the zone in which Kartra writes dates.
+#[derive(Deserialize)]
+struct ZonedSite {
+    #[serde(flatten)]
+    site: Site,
+    kartra_time_zone: String,
+}
+
 /// A line of the reading.
 struct Field {
     label: &'static str,
@@ -104,6 +138,8 @@ struct WebhookPage {
     here: String,
     webhook: Webhook,
     reading: Reading,
+    /// What the purchase of its event gives now.
+    given: Vec<Given>,
     fields: Vec<Field>,
     body: Body,
     levels: Levels,
@@ -152,6 +188,23 @@ impl WebhookPage {
         format!("{}/{}", self.of_site("members"), segment(key))
     }
 
+    /// Where the product that it names is mapped.
+    fn product(&self) -> String {
+        let says = self.reading.says.as_ref();
+        let id = says.and_then(|says| says.get("product_id")?.as_str()).unwrap_or_default();
+        format!("{}{}", self.of_site("products"), query(&[("q", id)]))
+    }
+
+    /// Whether its purchase has a level to give: then something else than this webhook has brought it.
+    fn gives_a_level(&self) -> bool {
+        self.given.iter().any(|given| given.grant.level.is_some())
+    }
+
+    /// Whether it was not applied yet.
+    fn is_on_its_way(&self) -> bool {
+        matches!(self.webhook.status.as_str(), "pending" | "failed")
+    }
+
     /// The other webhooks that tell of the same event.
     fn twins(&self) -> impl Iterator<Item = &String> {
         let told_by = self.reading.event.iter().flat_map(|event| &event.told_by);
@@ -166,32 +219,56 @@ impl WebhookPage {
 /// `GET /sites/{site}/activity/{id}`
 pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
     let (site, id) = path.into_inner();
-    let site = desk.site(&site).await?;
+    let ZonedSite { site, kartra_time_zone } =
+        desk.get(&format!("/sites/{}", segment(&site))).await?;
     let api = format!("/sites/{}/webhooks/{}", segment(&site.id), segment(&id));
     let mut webhook: Webhook = desk.get(&api).await?;
     let reading: Reading = desk.get(&format!("{api}/reading")).await?;
+    let given = given(&desk, &site.id, &reading).await?;
     let levels = Levels::all(&desk, &site.id).await?;
     let title = webhook.kind.as_deref().map_or("Unreadable", phrases::kind).to_owned();
     let shell = desk.shell_of(&site, "activity", title);
     let list = format!("{}/sites/{}/activity", shell.base, segment(&site.id));
     let body = Body::of(webhook.body.take(), webhook.body_base64.take(), webhook.body_aged_out);
     desk.page(&WebhookPage {
-        fields: reading.says.as_ref().map(fields).unwrap_or_default(),
+        fields: reading
+            .says
+            .as_ref()
+            .map(|says| fields(says, &kartra_time_zone))
+            .unwrap_or_default(),
         here: format!("{list}/{}", segment(&webhook.id)),
         shell,
         list,
         webhook,
         reading,
+        given,
         body,
         levels,
     })
 }
 
-/// What a webhook says, line by line; what it says nothing of is left out.
-fn fields(says: &Value) -> Vec<Field> {
+/// What the purchase of an event gives now: a product may be mapped long after the sale, and then the mapping is what
+/// led to the step.
+async fn given(desk: &Desk, site_id: &str, reading: &Reading) -> Result<Vec<Given>, Refused> {
+    let purchase = reading.event.as_ref().and_then(|event| event.purchase.as_deref());
+    let (Some(purchase), Some(member)) = (purchase, &reading.member) else { return Ok(Vec::new()) };
+    let path = format!("/sites/{}/members/{}/explain", segment(site_id), segment(&member.id));
+    let Explanation { mut considered } = match desk.get(&path).await {
+        Ok(explanation) => explanation,
+        // The person was erased a moment ago.
+        Err(refused) if refused.is_not_found() => return Ok(Vec::new()),
+        Err(refused) => return Err(refused),
+    };
+    considered.retain(|one| one.grant.purchase.as_ref().is_some_and(|it| it.id == purchase));
+    Ok(considered)
+}
+
+/// What a webhook says, line by line; what it says nothing of is left out. A date is read in a zone.
+fn fields(says: &Value, zone: &str) -> Vec<Field> {
     let one = |(label, key, from): (&'static str, &str, &'static str)| {
         let value = match says.get(key)? {
             Value::Null => return None,
+            Value::String(date) if key == "date" => format!("{} ({zone})", date.replace('T', " ")),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };

@@ -1,6 +1,7 @@
 //! What is done to a destination with one button.
 
 use super::ask::Tested;
+use super::changed::Changed;
 use super::{Destination, all_of, path_of};
 use crate::console::desk::{Answered, Desk, read, segment};
 use crate::console::guard::Fields;
@@ -33,7 +34,7 @@ pub async fn act(
     let drift = format!("/sites/{}/drift", segment(&site));
     let only = json!({ "destination": id });
     match act.as_str() {
-        "test" => tested(&desk, &site, &id).await,
+        "test" => tested(&desk, &site, &id, None).await,
         "rotate-secret" => rotate(&desk, &site, &id, &fields).await,
         "enable" => {
             let done =
@@ -93,10 +94,18 @@ struct TestedPage {
     tested: Tested,
     here: String,
     name: String,
+    /// Why everybody is to be resynced, where an edit has just made that needful; empty where not.
+    offer: &'static str,
+    is_on: bool,
 }
 
-/// Tests a destination, and shows what was found.
-pub async fn tested(desk: &Desk, site_id: &str, id: &str) -> Result<HttpResponse, Refused> {
+/// Tests a destination, and shows what was found; `changed` is what an edit before it has changed.
+pub async fn tested(
+    desk: &Desk,
+    site_id: &str,
+    id: &str,
+    changed: Option<Changed>,
+) -> Result<HttpResponse, Refused> {
     let site = desk.site(site_id).await?;
     let path = path_of(site_id, id);
     let destination: Destination = desk.get(&path).await?;
@@ -106,6 +115,8 @@ pub async fn tested(desk: &Desk, site_id: &str, id: &str) -> Result<HttpResponse
         tested: read(answered.body)?,
         here: format!("{}{path}", shell.base),
         name: destination.name,
+        offer: changed.map_or("", Changed::why),
+        is_on: destination.enabled,
         shell,
     })
 }

@@ -1,6 +1,7 @@
 //! Asking a place that is not saved yet: what it offers to map levels to, and whether all is well there.
 
 use super::all_of;
+use super::words::{Told, told};
 use crate::console::desk::{Desk, read};
 use crate::console::refused::Refused;
 use serde::Deserialize;
@@ -76,6 +77,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What was found, in words for an operator.
+    pub fn told(&self) -> Told {
+        told(&self.detail)
+    }
+
     /// What was looked at, in words.
     pub fn subject(&self) -> &str {
         match self.what.as_str() {

@@ -1,6 +1,7 @@
 //! How a destination differs from what is wanted there.
 
 use super::show::{Run, runs};
+use super::words::{Told, told};
 use super::{Destination, path_of};
 use crate::console::desk::{Cursor, Desk, Listed, query, segment};
 use crate::console::refused::Refused;
@@ -19,6 +20,11 @@ struct Difference {
 }
 
 impl Difference {
+    /// What else is to be said of it, in words.
+    fn why(&self) -> Told {
+        told(self.detail.as_deref().unwrap_or_default())
+    }
+
     /// How it differs: a tone and words.
     fn standing(&self) -> (&'static str, &'static str) {
         match self.what.as_str() {

@@ -2,9 +2,11 @@
 
 use super::act;
 use super::ask::{self, Finding, Offer, Offered, Tested};
+use super::changed::Changed;
 use super::draft::{Draft, TYPES};
+use super::words::told;
 use super::{Destination, all_of, kind, path_of};
-use crate::console::desk::{Desk, Site};
+use crate::console::desk::{Answered, Desk, Site, query, read};
 use crate::console::guard::Fields;
 use crate::console::once::Once;
 use crate::console::refused::Refused;
@@ -50,7 +52,7 @@ impl FormPage {
     /// What there is to say of the list of names; empty where nothing.
     fn names_note(&self) -> String {
         let Some(offered) = &self.offered else { return String::new() };
-        let detail = offered.detail.as_deref().unwrap_or_default();
+        let detail = told(offered.detail.as_deref().unwrap_or_default()).whole();
         match (offered.ok, offered.makes_missing) {
             (false, _) => format!(
                 "What there is could not be asked for, so write the names yourself. {detail}"
@@ -60,7 +62,7 @@ impl FormPage {
                     "Choose one that is there, or write another name: it is made when somebody first gets it. {detail}"
                 )
             }
-            _ => detail.to_owned(),
+            _ => detail,
         }
     }
 
@@ -288,22 +290,33 @@ pub async fn save(
     page.kept = page.draft.kept(&desk);
     let path = path_of(&site.id, &id);
     let saved = match page.draft.patch() {
-        Ok(patch) => {
-            desk.send(Method::PATCH, &path, Some(&patch), fields.text("tag")).await.map(|_| ())
-        }
+        Ok(patch) => desk.send(Method::PATCH, &path, Some(&patch), fields.text("tag")).await,
         Err(refused) => Err(refused),
     };
     match saved {
-        Ok(()) if fields.get("act") == "save-and-test" => act::tested(&desk, &site.id, &id).await,
-        Ok(()) => {
-            let text = "Saved. If you have changed which levels it is told of, resync everybody now: until then only \
-                        members whose access changes are told.";
-            Ok(desk.go(&path, Some(Flash::success(text))))
-        }
+        Ok(answered) => edited(&desk, &site, &destination, answered, fields.get("act")).await,
         Err(refused) if refused.is_of_input() => {
             offer(&desk, &site, &destination, &mut page).await;
             again(&desk, page, refused)
         }
         Err(refused) => Err(refused),
     }
+}
+
+/// Goes on from an edit: to its test, or to the destination; either offers to resync everybody where that is needful.
+async fn edited(
+    desk: &Desk,
+    site: &Site,
+    before: &Destination,
+    answered: Answered,
+    then: &str,
+) -> Result<HttpResponse, Refused> {
+    let after: Destination = read(answered.body)?;
+    let changed = Changed::between(before, &after);
+    if then == "save-and-test" {
+        return act::tested(desk, &site.id, &after.id, changed).await;
+    }
+    let asked = query(&[("changed", changed.map_or("", Changed::word))]);
+    let place = format!("{}{asked}", path_of(&site.id, &after.id));
+    Ok(desk.go(&place, Some(Flash::success("Saved."))))
 }

@@ -2,12 +2,14 @@
 
 mod act;
 mod ask;
+mod changed;
 mod draft;
 mod drift;
 mod form;
 mod kind;
 mod pushes;
 mod show;
+pub mod words;
 
 pub use show::{Run, runs};
 
@@ -20,11 +22,16 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use words::{Told as InWords, told};
 
 /// How many destinations stand on a page.
 const DESTINATIONS: usize = 20;
-/// How many pushes are counted: whether there are more is all that matters then.
+/// How many pushes of a destination are counted in the list: whether there are more is all that matters then.
 const PUSHES_COUNTED: usize = 50;
+/// How many are counted on its own page, and of all destinations together where they are confirmed: as many as the API
+/// answers at once.
+const PUSHES_COUNTED_MAX: usize = 500;
 
 /// The pages of destinations.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -110,6 +117,11 @@ impl Destination {
         }
     }
 
+    /// Why it is not ok, in words.
+    fn why(&self) -> InWords {
+        told(self.detail.as_deref().unwrap_or_default())
+    }
+
     /// Where it is.
     fn place(&self) -> &str {
         self.config.get("url").and_then(Value::as_str).unwrap_or_default()
@@ -127,17 +139,31 @@ fn path_of(site_id: &str, id: &str) -> String {
 }
 
 /// How many pushes to a destination have a status, in words: `0`, or `50 or more`.
-async fn count(desk: &Desk, site_id: &str, id: &str, status: &str) -> Result<String, Refused> {
+async fn count(
+    desk: &Desk,
+    site_id: &str,
+    id: &str,
+    status: &str,
+    at_most: usize,
+) -> Result<String, Refused> {
     #[derive(Deserialize)]
     struct Push {}
     let path = format!(
-        "/sites/{}/pushes?destination={}&status={status}&limit={PUSHES_COUNTED}",
+        "/sites/{}/pushes?destination={}&status={status}&limit={at_most}",
         segment(site_id),
         segment(id)
     );
     let found: Listed<Push> = desk.get(&path).await?;
-    let number = found.items.len();
-    Ok(if found.next_cursor.is_some() { format!("{number} or more") } else { number.to_string() })
+    Ok(or_more(found.items.len(), found.next_cursor.is_some()))
+}
+
+/// A number in words; `more` says that not all was looked through.
+fn or_more(number: usize, more: bool) -> String {
+    match (number, more) {
+        (0, true) => "not counted".to_owned(),
+        (number, true) => format!("{number} or more"),
+        (number, false) => number.to_string(),
+    }
 }
 
 /// How many pushes to a destination are on their way, and how many have failed.
@@ -148,12 +174,40 @@ struct Counts {
 }
 
 impl Counts {
-    async fn of(desk: &Desk, site_id: &str, id: &str) -> Result<Self, Refused> {
+    async fn of(desk: &Desk, site_id: &str, id: &str, at_most: usize) -> Result<Self, Refused> {
         Ok(Self {
-            waiting: count(desk, site_id, id, "pending").await?,
-            retrying: count(desk, site_id, id, "retrying").await?,
-            failed: count(desk, site_id, id, "failed").await?,
+            waiting: count(desk, site_id, id, "pending", at_most).await?,
+            retrying: count(desk, site_id, id, "retrying", at_most).await?,
+            failed: count(desk, site_id, id, "failed", at_most).await?,
         })
+    }
+}
+
+/// How many pushes each destination of a site has confirmed, as far as the newest of all of them tell. Asked one
+/// destination after the other, each might look through those of all others.
+struct Confirmed {
+    numbers: BTreeMap<String, usize>,
+    more: bool,
+}
+
+impl Confirmed {
+    async fn of(desk: &Desk, site_id: &str) -> Result<Self, Refused> {
+        #[derive(Deserialize)]
+        struct Push {
+            destination: String,
+        }
+        let path =
+            format!("/sites/{}/pushes?status=done&limit={PUSHES_COUNTED_MAX}", segment(site_id));
+        let found: Listed<Push> = desk.get(&path).await?;
+        let mut numbers = BTreeMap::new();
+        for push in found.items {
+            *numbers.entry(push.destination).or_default() += 1;
+        }
+        Ok(Self { numbers, more: found.next_cursor.is_some() })
+    }
+
+    fn by(&self, id: &str) -> String {
+        or_more(self.numbers.get(id).copied().unwrap_or_default(), self.more)
     }
 }
 
@@ -171,6 +225,7 @@ struct ListPage {
 struct Row {
     destination: Destination,
     href: String,
+    confirmed: String,
     counts: Counts,
 }
 
@@ -188,11 +243,12 @@ async fn list(
     let shell = desk.shell_of(&site, "destinations", "Destinations");
     let all = format!("{}{path}", shell.base);
     let next = found.next(&all);
+    let confirmed = Confirmed::of(&desk, &site.id).await?;
     let mut rows = Vec::new();
     for destination in found.items {
-        let counts = Counts::of(&desk, &site.id, &destination.id).await?;
+        let counts = Counts::of(&desk, &site.id, &destination.id, PUSHES_COUNTED).await?;
         let href = format!("{all}/{}", segment(&destination.id));
-        rows.push(Row { destination, href, counts });
+        rows.push(Row { confirmed: confirmed.by(&destination.id), destination, href, counts });
     }
     desk.page(&ListPage { first: from.first(&all), next, kinds: kind::ALL, shell, all, rows })
 }

@@ -1,5 +1,6 @@
 //! What is on its way to a destination, and what has not arrived.
 
+use super::words::{Told, told};
 use super::{Destination, path_of};
 use crate::console::desk::{Desk, Listed, query, segment};
 use crate::console::guard::Fields;
@@ -56,6 +57,11 @@ impl Push {
             "done" => ("good", "confirmed"),
             _ => ("bad", "failed"),
         }
+    }
+
+    /// Why the last attempt failed, in words.
+    fn why(&self) -> Told {
+        told(self.last_error.as_deref().unwrap_or_default())
     }
 
     /// Whether there is a reason to try it again by hand.

@@ -1,6 +1,8 @@
 //! The page of a destination.
 
-use super::{Counts, Destination, kind, path_of};
+use super::changed::Changed;
+use super::words::{Told, told};
+use super::{Counts, Destination, PUSHES_COUNTED_MAX, count, kind, path_of};
 use crate::console::desk::{Desk, Listed, segment};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
@@ -44,6 +46,11 @@ impl Run {
         self.state != "finished"
     }
 
+    /// What keeps it from going on, or what else is to be said, in words.
+    pub fn why(&self) -> Told {
+        told(self.detail.as_deref().unwrap_or_default())
+    }
+
     /// What came of it, in a sentence.
     pub fn outcome(&self) -> String {
         let members = |number: i64| match number {
@@ -83,7 +90,11 @@ struct ShowPage {
     here: String,
     /// Name of a level, and what it is called there.
     told: Vec<(String, String)>,
+    confirmed: String,
     counts: Counts,
+    /// Why everybody is to be resynced, where an edit has just made that needful; empty where not.
+    offer: &'static str,
+    is_on: bool,
     runs: Vec<Run>,
     stays: &'static str,
     is_webhook: bool,
@@ -110,22 +121,41 @@ pub async fn runs(desk: &Desk, site_id: &str, id: &str) -> Result<Vec<Run>, Refu
     Ok(desk.get::<Listed<Run>>(&path).await?.items)
 }
 
+/// What is asked for in the address.
+#[derive(Deserialize)]
+pub struct Asked {
+    /// What an edit has just changed.
+    #[serde(default)]
+    changed: String,
+}
+
 /// `GET /sites/{site}/destinations/{id}`
-pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+pub async fn show(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Refused> {
     let (site, id) = path.into_inner();
     let site = desk.site(&site).await?;
     let path = path_of(&site.id, &id);
     let destination: Destination = desk.get(&path).await?;
     let names = Levels::all(&desk, &site.id).await?;
     let name_of = |level: &str| names.name(level).to_owned();
-    let told = destination.levels.iter();
-    let told = told.map(|told| (name_of(&told.level), told.remote.clone().unwrap_or_default()));
+    let levels = destination.levels.iter();
+    let levels =
+        levels.map(|level| (name_of(&level.level), level.remote.clone().unwrap_or_default()));
     let shell = desk.shell_of(&site, "destinations", destination.name.clone());
+    let runs = runs(&desk, &site.id, &id).await?;
+    let may_offer = shell.may_manage && !runs.iter().any(Run::is_open);
+    let changed = Changed::named(&asked.changed).filter(|_| may_offer);
     desk.page(&ShowPage {
         here: format!("{}{path}", shell.base),
-        told: told.collect(),
-        counts: Counts::of(&desk, &site.id, &id).await?,
-        runs: runs(&desk, &site.id, &id).await?,
+        told: levels.collect(),
+        confirmed: count(&desk, &site.id, &id, "done", PUSHES_COUNTED_MAX).await?,
+        counts: Counts::of(&desk, &site.id, &id, PUSHES_COUNTED_MAX).await?,
+        offer: changed.map_or("", Changed::why),
+        is_on: destination.enabled,
+        runs,
         stays: kind::named(&destination.kind).map_or("", |kind| kind.stays),
         is_webhook: destination.kind == "webhook",
         destination,

@@ -1,6 +1,8 @@
 //! Members: who there is, and one page a person.
 
 mod acts;
+mod bought;
+mod doors;
 mod download;
 mod person;
 mod picture;
@@ -64,6 +66,12 @@ struct Member {
     id: Option<String>,
     email: String,
     levels: Vec<String>,
+    /// Whether every level is blocked.
+    blocked: bool,
+    /// The levels that are blocked one by one.
+    blocked_levels: Vec<String>,
+    /// How many purchases are held.
+    held_purchases: i64,
     /// When the level that was asked for ends.
     until: Option<String>,
     next_change_at: Option<String>,
@@ -101,6 +109,34 @@ impl ListPage {
     /// The page that tells how to connect Kartra.
     fn setup(&self) -> String {
         format!("{}/sites/{}/setup", self.shell.base, segment(&self.shell.site_id))
+    }
+
+    /// What is said of a level that is blocked.
+    fn blocked(&self, level: &str) -> String {
+        format!("{} blocked", self.name(level))
+    }
+
+    /// What is said of purchases that are held.
+    #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]
+    fn held(&self, member: &Member) -> String {
+        match member.held_purchases {
+            1 => "1 purchase held".to_owned(),
+            count => format!("{count} purchases held"),
+        }
+    }
+
+    /// What can be done about an address that nobody has.
+    fn ahead(&self) -> &'static str {
+        if self.shell.may_support {
+            "Nothing that Kartra has told names this address. You can open its page all the same, and give it a level ahead of the purchase."
+        } else {
+            "Nothing that Kartra has told names this address. You can open its page all the same; giving it a level ahead of the purchase takes a key with the scope support."
+        }
+    }
+
+    /// Whether anybody on the page has a purchase that is held, so that it has to be said what that means.
+    fn any_held(&self) -> bool {
+        self.members.items.iter().any(|member| member.held_purchases > 0)
     }
 
     #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]

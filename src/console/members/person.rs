@@ -1,9 +1,11 @@
 //! One person: what they have and why, over time, how far each destination is, and what happened.
 
+use super::bought::{self, Products, Purchase, Unmapped};
+use super::doors::{self, Door};
 use super::picture::{self, Band};
 use super::story::{self, Told};
 use crate::console::desk::{Desk, Listed, Site, segment};
-use crate::console::destinations::{Run, runs};
+use crate::console::phrases;
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
 use crate::console::shell::Shell;
@@ -84,6 +86,19 @@ struct Explanation {
     history: Vec<picture::History>,
 }
 
+impl Explanation {
+    /// Every purchase that was considered.
+    fn bought(&self) -> impl Iterator<Item = &Purchase> {
+        self.considered.iter().filter_map(|one| one.grant.purchase.as_ref())
+    }
+
+    /// The purchases that are held: they have no level yet.
+    fn held(&self) -> impl Iterator<Item = &Purchase> {
+        let held = self.considered.iter().filter(|one| one.grant.level.is_none());
+        held.filter_map(|one| one.grant.purchase.as_ref())
+    }
+}
+
 #[derive(Deserialize)]
 struct Explained {
     because: String,
@@ -104,12 +119,6 @@ struct Considered {
 }
 
 #[derive(Deserialize)]
-struct Purchase {
-    product_id: String,
-    price_point: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Decided {
     occurred_at: String,
 }
@@ -125,33 +134,6 @@ struct Block {
     note: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Push {
-    id: String,
-    destination: String,
-    status: String,
-    next_attempt_at: Option<String>,
-    last_error: Option<String>,
-    wanted_at: String,
-    done_at: Option<String>,
-}
-
-/// A destination, by its name.
-#[derive(Deserialize)]
-pub struct Destination {
-    pub id: String,
-    pub name: String,
-    enabled: bool,
-}
-
-/// A destination, and how far it is with this person.
-struct Door {
-    destination: Destination,
-    push: Option<Push>,
-    /// Whether a run goes over every member there that has not told it of this person, or not yet.
-    is_gone_over: bool,
-}
-
 #[derive(Template)]
 #[template(path = "members/person.html")]
 struct PersonPage {
@@ -160,6 +142,9 @@ struct PersonPage {
     here: String,
     access: Access,
     explanation: Explanation,
+    /// What of the purchases is unmapped.
+    unmapped: Vec<Unmapped>,
+    products: Products,
     bands: Vec<Band>,
     blocks: Vec<Block>,
     doors: Vec<Door>,
@@ -168,6 +153,8 @@ struct PersonPage {
     asked: Asked,
     /// What is wrong with the instant that was asked about.
     at_fault: &'static str,
+    /// Whether an instant is shown that is over.
+    is_past: bool,
     first: String,
     next: String,
     forms: Forms,
@@ -176,6 +163,21 @@ struct PersonPage {
 impl PersonPage {
     fn name<'a>(&'a self, level: &'a str) -> &'a str {
         self.levels.name(level)
+    }
+
+    /// The instant that is shown, in words.
+    fn at(&self) -> String {
+        phrases::instant(&self.access.at)
+    }
+
+    /// Where a product is mapped.
+    fn mapped_at(&self, product_id: &str) -> String {
+        self.shell.at(&bought::path_of(product_id))
+    }
+
+    /// Whether a bar of the picture goes on beyond it.
+    fn goes_on(&self) -> bool {
+        self.bands.iter().flat_map(|band| &band.held).any(|held| held.goes_on)
     }
 
     /// Where a manual grant is ended.
@@ -218,9 +220,7 @@ impl PersonPage {
 
     /// Whether something on the page is on its way, so that the page looks again.
     fn moves(&self) -> bool {
-        let under_way = |push: &Push| matches!(&*push.status, "pending" | "retrying");
-        let moves = |door: &Door| door.push.as_ref().map_or(door.is_gone_over, under_way);
-        self.doors.iter().any(moves)
+        self.doors.iter().any(Door::moves)
     }
 }
 
@@ -259,7 +259,8 @@ async fn page(
     let explanation: Explanation = desk.get(&format!("{api}/explain{query}")).await?;
     let blocks: Listed<Block> = desk.get(&format!("{api}/blocks?limit=100")).await?;
     let levels = Levels::all(desk, &site.id).await?;
-    let doors = doors(desk, &site.id, &access.email).await?;
+    let products = Products::of(desk, &site.id, explanation.bought()).await?;
+    let doors = doors::of(desk, &site.id, &access.email).await?;
     let after = match asked.cursor.as_str() {
         "" => String::new(),
         cursor => format!("&cursor={}", segment(cursor)),
@@ -285,7 +286,10 @@ async fn page(
             (None, text) if !text.is_empty() => "Write a day and a time such as 2026-01-31 12:00.",
             _ => "",
         },
+        is_past: shown.is_some_and(|at| at < now),
         blocks: blocks.items,
+        unmapped: products.unmapped(explanation.held()),
+        products,
         shell,
         here,
         access,
@@ -296,25 +300,6 @@ async fn page(
         asked,
         forms,
     })
-}
-
-/// Every destination of a site, with how far it is with an address.
-async fn doors(desk: &Desk, site_id: &str, email: &str) -> Result<Vec<Door>, Refused> {
-    let site = format!("/sites/{}", segment(site_id));
-    let all: Listed<Destination> = desk.get(&format!("{site}/destinations?limit=100")).await?;
-    let of_person = format!("{site}/pushes?limit=100&q={}", segment(email));
-    let pushes: Listed<Push> = desk.get(&of_person).await?;
-    let mut pushes: BTreeMap<String, Push> =
-        pushes.items.into_iter().rev().map(|push| (push.destination.clone(), push)).collect();
-    let mut doors = Vec::new();
-    for destination in all.items {
-        let push = pushes.remove(&destination.id);
-        let asks = push.is_none() && destination.enabled;
-        let is_gone_over =
-            asks && runs(desk, site_id, &destination.id).await?.iter().any(Run::is_open);
-        doors.push(Door { destination, push, is_gone_over });
-    }
-    Ok(doors)
 }
 
 /// The path of a person, in the console as in the API.

@@ -39,8 +39,8 @@ pub struct Band {
     pub marks: Vec<Mark>,
     /// Where now is.
     pub now: String,
-    /// Where the instant is that was asked about.
-    pub then: Option<String>,
+    /// The instant that was asked about.
+    pub then: Option<Then>,
     /// The days at both ends.
     pub from: String,
 }
@@ -50,6 +50,17 @@ pub struct Held {
     pub x: String,
     pub width: String,
     pub says: String,
+    /// Whether it goes on beyond the right edge of the picture.
+    pub goes_on: bool,
+}
+
+/// The instant that was asked about, in the picture.
+pub struct Then {
+    pub x: String,
+    /// Its day.
+    pub label: String,
+    /// How the label stands to the line, so that it stays inside: `start`, `middle` or `end`.
+    pub anchor: &'static str,
 }
 
 /// An event.
@@ -85,6 +96,20 @@ impl Window {
     }
 }
 
+impl Then {
+    fn at(then: Instant, window: &Window) -> Self {
+        let place = window.place(then);
+        let anchor = if place < 20.0 {
+            "start"
+        } else if place > 80.0 {
+            "end"
+        } else {
+            "middle"
+        };
+        Self { x: percent(place), label: then.format("%-d %b %Y").to_string(), anchor }
+    }
+}
+
 fn percent(place: f64) -> String {
     format!("{place:.2}%")
 }
@@ -113,11 +138,13 @@ pub fn bands(
     let window = Window::around(&known, &ends, now);
     let held = |stretch: &Stretch| {
         let from = window.place(read(&stretch.since)?);
-        let to = stretch.until.as_ref().and_then(read).map_or(100.0, |end| window.place(end));
+        let end = stretch.until.as_ref().and_then(read);
+        let to = end.map_or(100.0, |end| window.place(end));
         Some(Held {
             x: percent(from.min(100.0 - WIDTH_MIN)),
             width: percent((to - from).max(WIDTH_MIN)),
             says: said(stretch),
+            goes_on: end.is_none_or(|end| end > window.to),
         })
     };
     let mark = |(kind, at): &(&str, Instant)| Mark {
@@ -130,7 +157,7 @@ pub fn bands(
         held: history.stretches.iter().filter_map(held).collect(),
         marks: events.iter().map(mark).collect(),
         now: percent(window.place(now)),
-        then: then.map(|then| percent(window.place(then))),
+        then: then.map(|then| Then::at(then, &window)),
         from: window.from.format("%-d %b %Y").to_string(),
     };
     history.iter().map(band).collect()
@@ -199,6 +226,17 @@ mod tests {
         let bands = bands(&held, &[], &nameless(), instant("2026-01-01T00:00:00Z"), None);
         let now: f64 = bands[0].now.trim_end_matches('%').parse().expect("a number");
         assert!(now > 40.0, "{now}");
+        assert!(bands[0].held[0].goes_on, "it ends beyond the picture");
+    }
+
+    #[test]
+    fn what_ends_inside_the_picture_does_not_go_on_and_the_day_asked_about_is_named() {
+        let held = history(&[("2025-01-01T00:00:00Z", Some("2025-06-01T00:00:00Z"))]);
+        let then = Some(instant("2025-01-01T12:00:00Z"));
+        let bands = bands(&held, &[], &nameless(), instant("2026-01-01T00:00:00Z"), then);
+        assert!(!bands[0].held[0].goes_on);
+        let then = bands[0].then.as_ref().expect("the day");
+        assert_eq!((&*then.label, then.anchor), ("1 Jan 2025", "start"));
     }
 
     #[test]

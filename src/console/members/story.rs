@@ -1,6 +1,7 @@
 //! What happened to a person, thing by thing, in words.
 
 use crate::console::desk::segment;
+use crate::console::destinations::words;
 use crate::console::phrases;
 use crate::console::rules::Levels;
 use serde::Deserialize;
@@ -192,5 +193,11 @@ fn of_push(push: &Push, of_site: &str, doors: &BTreeMap<&str, &str>, bare: Told)
     };
     let id = segment(&push.destination);
     let href = door.map(|_| format!("{of_site}/destinations/{id}")).unwrap_or_default();
-    Told { tone, what, more: push.last_error.clone().unwrap_or_default(), href, ..bare }
+    Told {
+        tone,
+        what,
+        more: push.last_error.as_deref().map(|error| words::told(error).said).unwrap_or_default(),
+        href,
+        ..bare
+    }
 }

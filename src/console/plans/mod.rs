@@ -1,5 +1,6 @@
 //! A plan: what other rules would do to each member, to be looked at and then applied.
 
+mod back;
 mod told;
 
 use super::desk::{Answered, Desk, Listed, query, read, segment};
@@ -12,8 +13,10 @@ use crate::app::resource;
 use crate::core::policy::Policy;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use back::Back;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The page of a plan, and what is done with it.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -96,6 +99,13 @@ impl Plan {
         self.state == "ready"
     }
 
+    /// The products that it is about.
+    pub fn product_ids(&self) -> BTreeSet<&String> {
+        let Planned { new, edited, gone, ignored, .. } = &self.rules;
+        let mappings = new.iter().chain(edited).chain(gone);
+        mappings.map(|it| &it.product_id).chain(ignored).collect()
+    }
+
     /// Whether nobody would notice.
     fn is_quiet(&self) -> bool {
         self.gains + self.losses + self.moves == 0
@@ -151,6 +161,8 @@ impl Asked {
 struct PlanPage {
     shell: Shell,
     plan: Plan,
+    /// The form behind it; `None` where it is over, or was made elsewhere.
+    back: Option<Back>,
     asked: Asked,
     levels: Levels,
     steps: Vec<Step>,
@@ -275,6 +287,7 @@ async fn page(desk: &Desk, site_id: &str, id: &str, asked: Asked) -> Result<Plan
     let names = told::Names::of(desk, &site.id, &plan, &levels).await?;
     let next = steps.next_cursor.map(|cursor| asked.query(&asked.what, &cursor));
     Ok(PlanPage {
+        back: Back::of(&plan, &site.id, |product_id| names.has_product(product_id)),
         shell: desk.shell_of(&site, "products", "What would change"),
         writes: names.writes(&plan.rules),
         moved: plan.moved.iter().map(|moved| names.moved(moved)).collect(),

@@ -5,7 +5,7 @@ use crate::console::desk::{Desk, segment};
 use crate::console::policy::in_words;
 use crate::console::refused::Refused;
 use crate::console::rules::{Levels, Mapping, Product};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Products of one plan whose names are asked for; others are called by their numbers.
 const NAMED_MAX: usize = 30;
@@ -24,11 +24,8 @@ impl<'a> Names<'a> {
         plan: &Plan,
         levels: &'a Levels,
     ) -> Result<Self, Refused> {
-        let Planned { new, edited, gone, ignored, .. } = &plan.rules;
-        let mappings = new.iter().chain(edited).chain(gone);
-        let ids: BTreeSet<&String> = mappings.map(|it| &it.product_id).chain(ignored).collect();
         let mut products = BTreeMap::new();
-        for id in ids.into_iter().take(NAMED_MAX) {
+        for id in plan.product_ids().into_iter().take(NAMED_MAX) {
             let path = format!("/sites/{}/products/{}", segment(site_id), segment(id));
             match desk.get::<Product>(&path).await {
                 Ok(product) => products.insert(id.clone(), product.title().to_owned()),
@@ -37,6 +34,11 @@ impl<'a> Names<'a> {
             };
         }
         Ok(Self { products, levels })
+    }
+
+    /// Whether a product has been bought; of a plan about more of them than are asked for, some are not known.
+    pub fn has_product(&self, id: &str) -> bool {
+        self.products.contains_key(id)
     }
 
     fn product(&self, id: &str) -> String {

@@ -26,11 +26,25 @@ pub struct Answer {
     pub hint: &'static str,
 }
 
+impl Answer {
+    fn has_number(&self) -> bool {
+        self.brief.contains("{n}")
+    }
+}
+
 impl Key {
     /// Whether an answer has a number.
     pub fn has_number(&self, value: &str) -> bool {
         let answer = self.choices.iter().find(|answer| answer.value == value);
-        answer.is_some_and(|answer| answer.brief.contains("{n}"))
+        answer.is_some_and(Answer::has_number)
+    }
+
+    /// When the number counts. It stands below the answers, of which those with a number are the last.
+    pub fn when_the_number_counts(&self) -> &'static str {
+        match self.choices.iter().filter(|answer| answer.has_number()).count() {
+            0 | 1 => "Counts only with the answer right above.",
+            _ => "Counts only with the two answers right above.",
+        }
     }
 }
 
@@ -171,3 +185,18 @@ pub const KEYS: [Key; 8] = [
         number: Some("Days, or months"),
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_with_a_number_are_the_last_of_their_question() {
+        for key in &KEYS {
+            let has: Vec<bool> = key.choices.iter().map(Answer::has_number).collect();
+            assert!(has.is_sorted(), "{}: {has:?}", key.name);
+            assert_eq!(has.contains(&true), key.number.is_some(), "{}", key.name);
+            assert!(has.iter().filter(|has| **has).count() <= 2, "{}", key.name);
+        }
+    }
+}

@@ -11,13 +11,15 @@ pub use picture::Picture;
 use super::guard::Fields;
 use super::refused::Fault;
 use crate::core::policy::Policy;
-use keys::{KEYS, Key};
+use keys::{Answer, KEYS, Key};
 use serde_json::{Map, Value};
 
 /// What stands for "leave it to whoever stands above".
 const LEFT_OUT: &str = "";
 /// What stands for "none" among the answers to a key that may be null.
 const NONE: &str = "none";
+/// What the names of the fields of a site's own policy begin with.
+pub const SITE_AT: &str = "policy.";
 
 /// What was answered to the questions of a policy: for each key a choice, and a number where the choice has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +43,26 @@ impl Answers {
             (key.name, chosen, number)
         };
         Self(KEYS.iter().map(answer).collect())
+    }
+
+    /// The fields of a form that answers so; their names begin with `at`.
+    pub fn fields(&self, at: &str) -> Vec<(String, String)> {
+        let of_key = |(name, chosen, number): &(&'static str, String, String)| {
+            [(format!("{at}{name}"), chosen.clone()), (format!("{at}{name}.n"), number.clone())]
+        };
+        self.0.iter().flat_map(of_key).collect()
+    }
+
+    /// The same without what is usual: a site that says the usual says no more than one that is silent.
+    fn without(&self, usual: &Self) -> Self {
+        let is_usual = |name: &str, chosen: &str| {
+            usual.0.iter().any(|(other, usual, _)| *other == name && usual == chosen)
+        };
+        let answer = |(name, chosen, number): &(&'static str, String, String)| {
+            let chosen = Some(chosen.as_str()).filter(|chosen| !is_usual(name, chosen));
+            (*name, chosen.unwrap_or(LEFT_OUT).to_owned(), number.clone())
+        };
+        Self(self.0.iter().map(answer).collect())
     }
 
     /// The policy as the API takes it; a number that is none stays as it was typed.
@@ -145,8 +167,16 @@ pub struct Number {
     pub name: String,
     /// What it counts.
     pub label: &'static str,
+    /// When it counts.
+    pub hint: &'static str,
     /// What was typed.
     pub value: String,
+}
+
+impl Choice {
+    fn of(answer: &Answer) -> Self {
+        Self { value: answer.value, label: answer.label.to_owned(), hint: answer.hint }
+    }
 }
 
 impl PolicyForm {
@@ -157,17 +187,32 @@ impl PolicyForm {
         site: &Policy,
         faults: &[Fault],
     ) -> Self {
-        let above =
-            |key: &Key| format!("As the site says: {}", brief(key, &Answers::of(&filled(site))));
-        Self::new(at, answers, Picture::draw(&answers.readable(), site), above, faults)
+        let of_site = Answers::of(&filled(site));
+        let choices = |key: &Key| -> Vec<Choice> {
+            let label = format!("As the site says: {}", brief(key, &of_site));
+            let left_out = Choice { value: LEFT_OUT, label, hint: "" };
+            std::iter::once(left_out).chain(key.choices.iter().map(Choice::of)).collect()
+        };
+        Self::new(at, answers, Picture::draw(&answers.readable(), site), choices, faults)
     }
 
-    /// The policy of a site: what it leaves out is as usual.
+    /// The policy of a site. There is nobody above it, so the usual answer is chosen where it says nothing, and stands
+    /// there once.
     pub fn of_site(at: &'static str, answers: &Answers, faults: &[Fault]) -> Self {
         let usual = Answers::of(&filled(&Policy::default()));
-        let above = |key: &Key| format!("As usual: {}", brief(key, &usual));
+        let choices = |key: &Key| -> Vec<Choice> {
+            let (usual, _) = usual.of_key(key);
+            let choice = |answer: &Answer| {
+                if answer.value != usual {
+                    return Choice::of(answer);
+                }
+                let label = format!("{} (usual)", answer.label);
+                Choice { value: LEFT_OUT, label, hint: answer.hint }
+            };
+            key.choices.iter().map(choice).collect()
+        };
         let picture = Picture::draw(&Policy::default(), &answers.readable());
-        Self::new(at, answers, picture, above, faults)
+        Self::new(at, &answers.without(&usual), picture, choices, faults)
     }
 
     /// `faults` are those of the policy alone: their pointers begin with `/policy`.
@@ -175,18 +220,11 @@ impl PolicyForm {
         at: &'static str,
         answers: &Answers,
         picture: Picture,
-        above: impl Fn(&Key) -> String,
+        choices: impl Fn(&Key) -> Vec<Choice>,
         faults: &[Fault],
     ) -> Self {
         let question = |key: &Key| {
             let (chosen, number) = answers.of_key(key);
-            let left_out = Choice { value: LEFT_OUT, label: above(key), hint: "" };
-            let choices = key.choices.iter();
-            let choices = choices.map(|it| Choice {
-                value: it.value,
-                label: it.label.to_owned(),
-                hint: it.hint,
-            });
             let pointer = format!("/policy/{}", key.name);
             let fault = faults.iter().find(|fault| fault.pointer.starts_with(&pointer));
             let is_number = !key.has_number(chosen) || number.parse::<u64>().is_ok();
@@ -199,10 +237,11 @@ impl PolicyForm {
                 name: format!("{at}{}", key.name),
                 legend: key.legend,
                 chosen: chosen.to_owned(),
-                choices: std::iter::once(left_out).chain(choices).collect(),
+                choices: choices(key),
                 number: key.number.map(|label| Number {
                     name: format!("{at}{}.n", key.name),
                     label,
+                    hint: key.when_the_number_counts(),
                     value: number.to_owned(),
                 }),
                 error,
@@ -276,6 +315,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_site_is_offered_each_answer_once_and_the_usual_one_is_chosen_where_it_says_nothing() {
+        let usual = filled(&Policy::default());
+        for policy in [Policy::default(), usual] {
+            let form = PolicyForm::of_site(SITE_AT, &Answers::of(&policy), &[]);
+            for (question, key) in form.questions.iter().zip(&KEYS) {
+                let labels: Vec<&str> = question.choices.iter().map(|it| &*it.label).collect();
+                assert_eq!(labels.len(), key.choices.len(), "{labels:?}");
+                let chosen = question.choices.iter().filter(|it| it.value == question.chosen);
+                let chosen: Vec<&str> = chosen.map(|it| &*it.label).collect();
+                assert!(matches!(*chosen, [label] if label.ends_with(" (usual)")), "{chosen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_usual_stays_chosen_with_its_number() {
+        let policy: Policy =
+            serde_json::from_value(json!({"on_payment_failed": {"grace_days": 7}})).expect("one");
+        let form = PolicyForm::of_site(SITE_AT, &Answers::of(&policy), &[]);
+        let question = &form.questions[1];
+        assert_eq!(question.chosen, "grace_days");
+        assert_eq!(question.number.as_ref().expect("a number").value, "7");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The names of the fields: `new.<product>.level` (a level, [`NEW_LEVEL`], [`IGNORE`] or nothing), beside it
 //! `.level_name` and `.price_point`; `map.<mapping>.level` and `.state`, each with what it was when the page was made;
-//! `add.…` for a product that is named by hand.
+//! `add.…` for a product that is named by hand. [`super::chosen`] goes the other way.
 
 use super::ADD;
 use super::view::ADD_AT;

@@ -1,12 +1,15 @@
 //! Which products stand on a page, and in which order.
 
 use crate::console::desk::{Desk, Listed, query, segment};
+use crate::console::plans::Plan;
 use crate::console::refused::Refused;
 use crate::console::rules::{Mapping, Product};
 use serde::Deserialize;
 
 /// Products on a page.
 const ROWS: usize = 25;
+/// Products of one plan that a page shows for whoever comes back from it: those of a page, and one that was added.
+pub const PLANNED_MAX: usize = ROWS + 1;
 /// Mappings of products that nobody has bought yet.
 const AHEAD: &str = "ahead";
 /// What is shown first, and what after it.
@@ -21,6 +24,9 @@ pub struct Asked {
     /// Only products whose id or name has this part.
     #[serde(default)]
     pub q: String,
+    /// Only products that the plan with this id is about, for whoever comes back from it.
+    #[serde(default)]
+    pub plan: String,
     /// The status that the page begins with.
     #[serde(default)]
     from: String,
@@ -72,13 +78,23 @@ impl Asked {
     }
 
     fn query(&self, from: &str, cursor: &str) -> String {
-        let all = [("status", &*self.status), ("q", self.q.trim()), ("from", from)];
-        query(&[all.as_slice(), &[("cursor", cursor)]].concat())
+        query(&[
+            ("status", &self.status),
+            ("q", self.q.trim()),
+            ("plan", &self.plan),
+            ("from", from),
+            ("cursor", cursor),
+        ])
     }
 }
 
-/// Asks for a page: status after status, until it is full.
+/// Asks for a page: what a plan is about, or status after status, until it is full.
 pub async fn load(desk: &Desk, site_id: &str, asked: &Asked) -> Result<Page, Refused> {
+    if !asked.plan.is_empty()
+        && let Some(page) = of_plan(desk, site_id, &asked.plan).await?
+    {
+        return Ok(page);
+    }
     let wanted = |status: &&&'static str| asked.status.is_empty() || asked.status == ***status;
     let order: Vec<&'static str> = ORDER.iter().filter(wanted).copied().collect();
     let begun = order.iter().position(|status| *status == asked.from).unwrap_or_default();
@@ -97,6 +113,30 @@ pub async fn load(desk: &Desk, site_id: &str, asked: &Asked) -> Result<Page, Ref
         }
     }
     Ok(Page { rows, next: None })
+}
+
+/// What a plan is about; `None` where it is not kept any more.
+async fn of_plan(desk: &Desk, site_id: &str, id: &str) -> Result<Option<Page>, Refused> {
+    let site = format!("/sites/{}", segment(site_id));
+    let plan: Plan = match desk.get(&format!("{site}/plans/{}", segment(id))).await {
+        Ok(plan) => plan,
+        Err(refused) if refused.is_not_found() => return Ok(None),
+        Err(refused) => return Err(refused),
+    };
+    let mut rows = Vec::new();
+    for product_id in plan.product_ids().into_iter().take(PLANNED_MAX) {
+        match desk.get::<Product>(&format!("{site}/products/{}", segment(product_id))).await {
+            Ok(product) => rows.push(Found::Product(product)),
+            Err(refused) if refused.is_not_found() => {
+                let wanted = query(&[("seen", "false"), ("product_id", product_id)]);
+                let path = format!("{site}/mappings{wanted}");
+                let listed: Listed<Mapping> = desk.get(&path).await?;
+                rows.extend(listed.items.into_iter().map(Found::Ahead));
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
+    Ok(Some(Page { rows, next: None }))
 }
 
 async fn part(

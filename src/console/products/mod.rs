@@ -1,5 +1,6 @@
 //! Products, mappings and levels on one page, and one plan of all that was changed on it.
 
+mod chosen;
 mod draft;
 mod list;
 mod view;
@@ -15,9 +16,11 @@ use crate::app::resource;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+pub use chosen::fields_of;
 use draft::Draft;
 pub use draft::NEW_LEVEL;
 use list::Asked;
+pub use list::PLANNED_MAX;
 use serde_json::json;
 use view::{Add, Row};
 
@@ -46,7 +49,7 @@ struct ProductsPage {
     add: Add,
     policy: PolicyForm,
     notice: &'static str,
-    /// What is wrong with no part of the form alone.
+    /// What is said at the top of what is wrong.
     error: String,
     renaming: Renaming,
 }
@@ -98,7 +101,12 @@ async fn save(
     fields: Fields,
 ) -> Result<HttpResponse, Refused> {
     if fields.get("do") == "preview" {
-        return desk.page(&page(&desk, &site, asked.0, &fields, &Faults::default()).await?);
+        let is_back = !asked.plan.is_empty();
+        let mut page = page(&desk, &site, asked.0, &fields, &Faults::default()).await?;
+        if is_back {
+            page.notice = "These are your choices again. Nothing was saved or changed.";
+        }
+        return desk.page(&page);
     }
     let draft = Draft::of(&fields);
     if draft.changes.is_empty() && draft.faults.is_empty() {
@@ -128,7 +136,7 @@ async fn heed(
     let path = format!("/sites/{}/products/{}", segment(&site), segment(product_id));
     desk.send(Method::PATCH, &path, Some(&json!({ "ignored": false })), None).await?;
     let text = format!(
-        "Product {product_id} is no longer ignored: its buyers wait until you choose a level for it."
+        "Product {product_id} is no longer ignored. It is unmapped now: its purchases are held until you choose a level for it."
     );
     Ok(desk.go(&home(&site), Some(Flash::success(text))))
 }
@@ -195,6 +203,8 @@ async fn change_level(
 async fn level_again(desk: &Desk, site: &str, renaming: Renaming) -> Result<HttpResponse, Refused> {
     let mut page =
         page(desk, site, Asked::default(), &Fields::default(), &Faults::default()).await?;
+    "The level was not saved. What is wrong with its name stands beside it."
+        .clone_into(&mut page.error);
     page.renaming = renaming;
     desk.form_again(&page)
 }
@@ -220,7 +230,9 @@ async fn page(
         shell: desk.shell_of(&site, "products", "Products"),
         policy: PolicyForm::of_mapping(view::ADD_AT, &answers, &policy, &faults.all_of(ADD)),
         add: Add::of(fields, faults),
-        error: faults.text_of(""),
+        error: Some(faults.text_of(""))
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| faults.summary().to_owned()),
         notice: "",
         renaming: Renaming::default(),
         asked,

@@ -8,6 +8,8 @@ use crate::console::rules::{Faults, Mapping, Product};
 
 /// What the fields of a product that is named by hand begin with.
 pub const ADD_AT: &str = "add.";
+/// What is asked of it first.
+const SHORT: [&str; 3] = ["product", "level", "level_name"];
 
 /// A product with its mappings.
 pub struct Row {
@@ -17,9 +19,9 @@ pub struct Row {
     pub title: String,
     /// Its status, or `ahead`.
     pub status: String,
-    /// How many buyers wait.
+    /// How many of its purchases are held.
     pub held: i64,
-    /// Since when the first of them waits.
+    /// Since when the first of them is held.
     pub oldest_held_at: String,
     /// How many purchases there are.
     pub purchases: i64,
@@ -53,6 +55,8 @@ pub struct NewMapping {
     pub level: String,
     /// What a level that is to be made is called.
     pub level_name: String,
+    /// What choosing nothing means.
+    pub blank: &'static str,
     /// The price point that is chosen.
     pub price_point: String,
     /// The price points that are known, with how many purchases name each.
@@ -76,8 +80,10 @@ pub struct Add {
     pub purchased_before: String,
     /// What is wrong with it.
     pub errors: AddErrors,
-    /// Whether it is to be seen at once.
+    /// Whether anything of it is filled in, or wrong.
     pub is_open: bool,
+    /// The same of what is asked for besides product and level.
+    pub has_more: bool,
 }
 
 /// What is wrong with a product that is named by hand, place by place.
@@ -161,13 +167,14 @@ impl NewMapping {
         let error = faults.text_of(&at);
         let points = product.price_points.iter();
         let points = points.filter_map(|it| Some((it.price_point.clone()?, it.purchases)));
-        let is_undecided = product.mappings.is_empty() && product.status == "unmapped";
+        let is_unmapped = product.mappings.is_empty() && product.status == "unmapped";
         Self {
             level_name: kept(fields, &format!("{at}.level_name"), ""),
             price_point: kept(fields, &format!("{at}.price_point"), ""),
             price_points: points.collect(),
-            can_ignore: is_undecided || level == IGNORE,
-            is_open: is_undecided || product.held > 0 || !level.is_empty() || !error.is_empty(),
+            blank: if is_unmapped { "Leave it unmapped" } else { "Nothing more" },
+            can_ignore: is_unmapped || level == IGNORE,
+            is_open: is_unmapped || product.held > 0 || !level.is_empty() || !error.is_empty(),
             at,
             level,
             error,
@@ -181,6 +188,9 @@ impl Add {
         let of = |name: &str| kept(fields, &format!("{ADD_AT}{name}"), "");
         let at = |pointer: &str| faults.at(ADD, pointer).to_owned();
         let level_errors = [at("/level"), at("/level/name"), at("/level/id")];
+        let is_wrong = !faults.all_of(ADD).is_empty();
+        let filled = fields.iter().filter(|(_, value)| !value.is_empty());
+        let filled: Vec<&str> = filled.filter_map(|(name, _)| name.strip_prefix(ADD_AT)).collect();
         Self {
             product: of("product"),
             level: of("level"),
@@ -196,7 +206,8 @@ impl Add {
                 purchased_before: at("/purchased_before"),
                 whole: at(""),
             },
-            is_open: fields.get("do") == "preview" || !faults.all_of(ADD).is_empty(),
+            is_open: is_wrong || !filled.is_empty(),
+            has_more: is_wrong || filled.iter().any(|name| !SHORT.contains(name)),
         }
     }
 }

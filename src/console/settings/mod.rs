@@ -6,6 +6,7 @@ mod save;
 
 use super::desk::{Desk, Listed, Site, segment};
 use super::page;
+use super::phrases;
 use super::refused::Refused;
 use super::shell::Shell;
 use super::under_way::{Followed, UnderWay};
@@ -33,6 +34,8 @@ struct Settings {
     #[serde(flatten)]
     site: Site,
     kartra_time_zone: String,
+    /// Until when an earlier webhook URL is still taken; `None` where none is.
+    previous_webhook_urls_end_at: Option<String>,
     max_revocations: Option<MaxRevocations>,
     alarms: Alarms,
 }
@@ -60,10 +63,18 @@ struct Alarms {
 /// An alarm that is open.
 #[derive(Debug, Clone, Deserialize)]
 struct Alarm {
+    kind: String,
     first_seen_at: String,
     detail: String,
     next_step: String,
     post: Post,
+}
+
+impl Alarm {
+    /// Where it can be mended, and what that is called; `None` where no page can.
+    fn mend(&self) -> Option<(&'static str, &'static str)> {
+        phrases::mend(&self.kind)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -2,7 +2,7 @@
 
 use crate::console::desk::{Desk, segment};
 use crate::console::guard::Fields;
-use crate::console::policy::{Answers, PolicyForm};
+use crate::console::policy::{Answers, PolicyForm, SITE_AT};
 use crate::console::refused::{Fault, Refused};
 use crate::console::shell::Shell;
 use crate::core::policy::Policy;
@@ -11,8 +11,6 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
 
-/// What the names of the fields begin with.
-const AT: &str = "policy.";
 /// Where the plan that is asked for has the policy.
 const ORIGIN: &str = "/changes/0";
 
@@ -49,7 +47,7 @@ async fn policy_page(
     let back = format!("{}{}", shell.base, super::path_of(&site.id));
     Ok(PolicyPage {
         here: format!("{back}/policy"),
-        policy: PolicyForm::of_site(AT, &answers, &faults),
+        policy: PolicyForm::of_site(SITE_AT, &answers, &faults),
         refused,
         shell,
         back,
@@ -67,7 +65,7 @@ pub async fn plan(
     site: web::Path<String>,
     fields: Fields,
 ) -> Result<HttpResponse, Refused> {
-    let answers = Answers::read(&fields, AT);
+    let answers = Answers::read(&fields, SITE_AT);
     if fields.get("do") == "preview" {
         return desk.page(&policy_page(&desk, &site, Some(answers), None).await?);
     }

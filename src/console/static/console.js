@@ -169,6 +169,24 @@ document.addEventListener("input", (event) => {
   form.timer = setTimeout(() => { preview(form, target).catch(() => {}); }, SEARCH_AFTER_MS);
 });
 
+// ---- What was written and not saved: leaving it behind, or saving another form of the same page, is asked about ----
+
+function isUnsaved(control) {
+  if (control.matches("input[type=checkbox], input[type=radio]")) return control.checked !== control.defaultChecked;
+  if (control.matches("input:not([type=hidden]), textarea")) return control.value !== control.defaultValue;
+  // Where no option is marked as the one that is saved, it is the first.
+  const saved = [...(control.options ?? [])].findIndex((option) => option.defaultSelected);
+  return control.matches("select") && control.selectedIndex !== Math.max(0, saved);
+}
+
+let sent = null;
+document.addEventListener("submit", (event) => { sent = event.target; });
+addEventListener("beforeunload", (event) => {
+  const forms = [...document.forms].filter((form) => form !== sent && form.getAttribute("method") === "post");
+  if (forms.some((form) => [...form.elements].some(isUnsaved))) event.preventDefault();
+  sent = null;
+});
+
 // ---- Parts that change by themselves until they are done: <div id data-refresh> ----
 
 async function refresh() {

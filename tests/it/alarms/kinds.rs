@@ -80,12 +80,15 @@ fn a_purchase_that_is_held_for_a_day_is_an_alarm_until_it_is_mapped() {
         assert_eq!(open_kinds(app), [""; 0]);
         watch_at(app, start + TimeDelta::hours(24) + MINUTE);
         let alarm = has_begun(app, "held_purchases", 1, 1);
-        assert_eq!(alarm["detail"], "1 purchase is held, since 2026-01-01T00:00:00Z.");
+        assert_eq!(alarm["detail"], "1 purchase is held, since 1 January 2026, 00:00 UTC.");
         goes_on(app, &alarm);
         watch_at(app, start + TimeDelta::hours(26));
         let more = the_alarm(app);
         assert_eq!((&more["id"], &more["count"]), (&alarm["id"], &json!(2)));
-        assert_eq!(more["detail"], "2 purchases are held, the first since 2026-01-01T00:00:00Z.");
+        assert_eq!(
+            more["detail"],
+            "2 purchases are held, the first since 1 January 2026, 00:00 UTC."
+        );
         app.map(&json!({ "product_id": "501", "level": "gold" }));
         app.drain();
         watch(app);

@@ -63,7 +63,7 @@ fn an_episode_is_posted_once_and_the_next_episode_is_another() {
                 "timestamp": "2026-01-01T00:01:00Z",
                 "data": {
                     "site": "default", "kind": "unreadable_webhooks", "first_seen_at": "2026-01-01T00:01:00Z", "count": 1,
-                    "detail": "1 webhook could not be read, since 2026-01-01T00:00:00Z.",
+                    "detail": "1 webhook could not be read, since 1 January 2026, 00:00 UTC.",
                     "next_step": alarm["next_step"],
                 },
             })

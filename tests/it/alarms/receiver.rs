@@ -98,7 +98,7 @@ impl Receiver {
 
     /// Waits until a request has come.
     pub fn waits_for_one(&self) {
-        self.told.recv_timeout(Duration::from_secs(180)).expect("a request");
+        self.told.recv_timeout(Duration::from_mins(3)).expect("a request");
     }
 }
 

@@ -20,6 +20,7 @@ on_both_databases! {
         let id = member.json["id"].as_str().expect("an id").to_owned();
         assert_eq!(member.json, json!({
             "id": id, "email": "dana@x.example", "version": 1, "levels": ["gold"],
+            "blocked": false, "blocked_levels": [], "held_purchases": 0,
             "next_change_at": null, "created_at": "2026-01-01T00:00:00Z",
         }));
         for name in [id.as_str(), "dana%40x.example", "DANA@x.example", "%20dana@x.example%20"] {
@@ -35,6 +36,7 @@ on_both_databases! {
         let nobody = app.get(&format!("{SITE}/members/nobody@x.example"));
         assert_eq!((nobody.status, &nobody.json), (200, &json!({
             "id": null, "email": "nobody@x.example", "version": 0, "levels": [],
+            "blocked": false, "blocked_levels": [], "held_purchases": 0,
             "next_change_at": null, "created_at": null,
         })));
         assert_eq!(app.access_of("nobody@x.example"), json!({

@@ -18,7 +18,7 @@ on_both_databases! {
         assert!(next.contains("Paste webhook_url into Kartra"), "{next}");
         assert_eq!(site, json!({
             "id": "default", "name": "Default site", "kartra_time_zone": "America/New_York",
-            "enabled": true, "webhook_url": url, "ipn_secret_set": false, "policy": {},
+            "enabled": true, "webhook_url": url, "previous_webhook_urls_end_at": null, "ipn_secret_set": false, "policy": {},
             "max_revocations": { "count": 20, "percent": 20, "window_minutes": 60 },
             "connection": {
                 "state": "waiting_for_first_webhook", "last_webhook_at": null,

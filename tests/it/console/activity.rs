@@ -51,7 +51,7 @@ on_both_databases! {
         }
         assert!(all.html.contains("data-stream=\"/sites/default/activity/stream\""), "{all:?}");
         let held = console.get(&format!("{ACTIVITY}?status=held"));
-        assert!(held.says("Its product is not mapped to a level yet"), "{held:?}");
+        assert!(held.says("Its purchase is held: its product is unmapped"), "{held:?}");
         assert!(held.says("Sale 1002") && !held.says("Sale 1001"));
         for q in ["dana%40x.example", "1001", "501"] {
             let found = console.get(&format!("{ACTIVITY}?q={q}"));
@@ -72,7 +72,7 @@ on_both_databases! {
         for said in [
             "It came by the IPN", "gold was granted to dana@x.example", "transaction_full_amount 20.00",
             "Transaction 1001 from transaction_id", "Amount 20.00 from transaction_full_amount",
-            "Date, in the site's time zone 2025-12-01T09:00:00 from transaction_date", "Purchase order:501:1001",
+            "Date 2025-12-01 09:00:00 (America/New_York) from transaction_date", "Purchase order:501:1001",
         ] {
             assert!(page.says(said), "{said}: {}", page.text());
         }
@@ -85,6 +85,25 @@ on_both_databases! {
         assert!(page.says("Kartra's word give_tag") && page.says("It led to no step of anybody's access."), "{page:?}");
         assert!(page.html.contains("<pre class=\"json\""), "{page:?}");
         assert_eq!(console.get(&format!("{ACTIVITY}/nonsense")).status, 404);
+    }
+
+    fn a_sale_whose_product_was_mapped_later_says_what_its_purchase_gives(app: &TestApp) {
+        let id = received(app, sale(1001, "dana@x.example").body());
+        let here = format!("{ACTIVITY}/{id}");
+        let console = Console::sign_in(app);
+        let held = console.get(&here);
+        assert!(held.says("Nothing yet is given to dana@x.example: order 1001 is not mapped to a level"), "{held:?}");
+        assert!(held.html.contains("href=\"/sites/default/products?q=501\""), "{held:?}");
+        gold(app);
+        app.drain();
+        let page = console.get(&here);
+        assert!(page.says("came with another webhook, or with a mapping that was made later."), "{page:?}");
+        assert!(page.says("gold is given to dana@x.example: order 1001 was paid on 1 December 2025"), "{page:?}");
+        let member = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
+        assert!(page.html.contains(&format!("is given to <a href=\"/sites/default/members/{member}\">")), "{page:?}");
+        for page in [held, page] {
+            assert!(!page.says("led to no step"), "{page:?}");
+        }
     }
 
     fn a_webhook_is_discarded_restored_and_replayed(app: &TestApp) {
@@ -118,7 +137,7 @@ on_both_databases! {
         let console = Console::sign_in(app);
         let replayed = done(&console, &format!("{ACTIVITY}/{id}/replay"));
         assert!(replayed.says("Still unreadable: nothing was applied."), "{replayed:?}");
-        assert!(replayed.html.contains("<div class=\"notice warning\" role=\"status\">"), "{replayed:?}");
+        assert!(replayed.html.contains("<div class=\"notice warning\" role=\"status\""), "{replayed:?}");
     }
 
     fn a_key_that_may_only_read_sees_no_body_and_does_nothing(app: &TestApp) {
@@ -129,6 +148,10 @@ on_both_databases! {
         let page = reader.get(&format!("{ACTIVITY}/{id}"));
         assert!(page.says("Bodies are shown to keys with the scope support."), "{page:?}");
         assert!(page.says("Transaction 1001") && !page.html.contains("transaction_full_amount</dt>"), "{page:?}");
+        let held = received(app, sale(1002, "eva@x.example").product(77).body());
+        let held = reader.get(&format!("{ACTIVITY}/{held}"));
+        assert!(held.says("Mapping a product takes a key with the scope manage; yours is read."), "{held:?}");
+        assert!(!held.says("Map the product "), "nothing that is refused is offered: {}", held.text());
         for act in ["replay", "discard", "restore"] {
             assert!(!page.html.contains(&format!("/{act}\"")), "{act}");
             assert_eq!(reader.form(&format!("{ACTIVITY}/{id}/{act}"), &[]).status, 403, "{act}");

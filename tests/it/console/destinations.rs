@@ -1,5 +1,7 @@
 //! Destinations in the console: added, tested, changed, watched and deleted by their forms alone.
 
+mod told;
+
 use super::story::HOSTILE;
 use super::support::{Console, Page};
 use crate::alarms::receiver::{Receiver, status};
@@ -140,7 +142,8 @@ on_both_databases! {
             console.form(&edit, &fields)
         };
         let saved = change("Club 2", &tag);
-        assert_eq!((saved.status, saved.location.clone()), (303, format!("{PAGES}/{id}")), "{}", saved.text());
+        assert_eq!((saved.status, saved.location.clone()), (303, format!("{PAGES}/{id}?changed=levels")), "{}", saved.text());
+        assert!(console.get(&saved.location).says("Switch it on, then resync everybody."), "it is switched off");
         let now = only(app);
         assert_eq!((&now["name"], &now["config"]["username"]), (&json!("Club 2"), &json!("berta")));
         assert_eq!(now["secrets_set"], json!(["application_password"]));
@@ -269,6 +272,9 @@ fn everybody_is_resynced_and_what_differs_is_found_and_repaired() {
         carries(app);
         let done = console.get(&page);
         assert!(done.says("1 member brought in line."), "{}", done.text());
+        assert!(done.says("Confirmed 1 the destination has said so Waiting 0"), "{}", done.text());
+        let listed = console.get(PAGES);
+        assert!(listed.says("Club Ghost ok 1 0 0 0"), "{}", listed.text());
         assert!(!done.html.contains("data-refresh"));
         assert_eq!(ghost.member("ada@example.com").labels, ["Gold"]);
 

@@ -39,7 +39,7 @@ fn up_to_the_plan(daemon: &Daemon, browser: &Browser, has_scripts: bool, email: 
     }
     browser.sees("It works: the latest came");
     browser.click("Choose levels");
-    browser.sees("1 buyer waits");
+    browser.sees("1 purchase is held");
     browser.fill("New level", "Gold");
     browser.click("Make level");
     browser.choose("Gives : Kitchen Club", "Gold");

@@ -37,6 +37,31 @@ on_both_databases! {
         assert_eq!(asks(app, &key, "/api/v1/sites/default").status, 401);
     }
 
+    fn the_key_that_one_is_signed_in_with_is_marked_and_so_is_the_last_that_may_do_everything(app: &TestApp) {
+        let settings = Console::sign_in(app).get("/keys");
+        assert!(settings.says("first admin key the last admin key"), "{}", settings.text());
+        assert!(settings.says("You are signed in with the key in the settings file"), "{}", settings.text());
+        assert!(!settings.says("the key you are signed in with"), "{}", settings.text());
+        let made = app.post("/api/v1/keys", &json!({ "name": "mine", "scopes": ["admin"] })).json;
+        app.post("/api/v1/keys", &json!({ "name": "bound", "scopes": ["admin"], "site": "default" }));
+        let console = Console::sign_in_with(app, made["key"].as_str().expect("a key"));
+        let two = console.get("/keys");
+        assert!(two.says("mine the key you are signed in with admin"), "{}", two.text());
+        assert!(!two.says("the last admin key"), "there is another: {}", two.text());
+        assert_eq!(two.text().matches("you are signed out").count(), 1, "{}", two.text());
+        let first = app.get("/api/v1/keys").json["items"].as_array().expect("keys").last().expect("the first")["id"].clone();
+        let first = first.as_str().expect("an id");
+        assert_eq!(console.form_from("/keys", &format!("/keys/{first}/revoke"), &[]).location, "/keys");
+        let one = console.get("/keys");
+        assert!(one.says("mine the key you are signed in with the last admin key"), "{}", one.text());
+        assert!(one.says("No other key of this list may do everything"), "{}", one.text());
+        let mine = made["id"].as_str().expect("an id");
+        let revoked = console.form_from("/keys", &format!("/keys/{mine}/revoke"), &[]);
+        assert_eq!(revoked.location, "/sign-in");
+        assert!(console.get("/sign-in").says("The key that you were signed in with is revoked."));
+        assert_eq!(console.get("/keys").location, "/sign-in?next=%2Fkeys");
+    }
+
     fn what_is_wrong_with_a_key_stands_beside_its_field(app: &TestApp) {
         let console = Console::sign_in(app);
         let refused = console.form("/keys", &[("name", " "), ("scope", "manage"), ("site", ""), ("lasts", "90")]);

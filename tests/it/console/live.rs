@@ -18,7 +18,7 @@ impl Live {
         let session = console.cookie("latchkey_session").expect("a session");
         let mut socket = TcpStream::connect(app.address()).expect("connected");
         // Longer than any of these tests takes: what does not come then never comes.
-        socket.set_read_timeout(Some(Duration::from_secs(180))).expect("a deadline");
+        socket.set_read_timeout(Some(Duration::from_mins(3))).expect("a deadline");
         let request = format!(
             "GET {STREAM} HTTP/1.1\r\nhost: {}\r\ncookie: latchkey_session={session}\r\n\r\n",
             app.address()

@@ -164,13 +164,73 @@ on_both_databases! {
         sold(app);
         let console = Console::sign_in(app);
         let before = console.get(&format!("{DANA}?at=2025-11-30T12%3A00"));
-        assert!(before.says("As of 2025-11-30 12:00 UTC") && before.says("has no level"), "{before:?}");
+        assert!(before.says("As of 30 November 2025, 12:00 UTC") && before.says("has no level"), "{before:?}");
+        assert!(before.says("It is worked out with today's mappings and settings, which may have been others at the time"), "{before:?}");
         let after = console.get(&format!("{DANA}?at=2025-12-24"));
         assert!(after.says("On 24 December 2025 at 00:00 UTC, dana@x.example has The Club."), "{after:?}");
+        assert!(after.html.contains(">24 Dec 2025</text>"), "the line of that day has its label: {after:?}");
+        assert!(after.says("A bar with an arrow goes on beyond the picture."), "{after:?}");
+        assert!(!console.get(DANA).says("today's mappings"), "now is now");
         let odd = console.get(&format!("{DANA}?at=soon"));
         assert_eq!(odd.status, 200);
         assert!(odd.says("Write a day and a time such as"), "{odd:?}");
         assert_eq!(odd.value_of("at").as_deref(), Some("soon"));
+    }
+
+    fn an_end_that_was_not_known_then_is_no_end_that_is_not_known(app: &TestApp) {
+        sold(app);
+        app.receives(Ipn::new("refund", 1002).of("dana@x.example").with("original_id", 1001).on("2025-12-20 09:00:00").body());
+        app.drain();
+        let then = Console::sign_in(app).get(&format!("{DANA}?at=2025-12-10"));
+        assert!(then.says("no end was known then"), "{then:?}");
+        assert!(then.says("from 1 December 2025 to 20 December 2025"), "the picture");
+        assert!(then.says("The picture shows what is known now, also of what came after that instant"), "{then:?}");
+        assert!(!then.says("A bar with an arrow"), "none goes on: {then:?}");
+    }
+
+    fn a_held_purchase_names_its_product_and_leads_to_where_it_is_mapped(app: &TestApp) {
+        let sale = Ipn::new("sale", 1001).of("eva@x.example").product(77).with("product_name", "Kitchen Club");
+        assert_eq!(app.receives(sale.on("2025-12-01 09:00:00").body()).status, 200);
+        app.drain();
+        let eva = "/sites/default/members/eva@x.example";
+        let console = Console::sign_in(app);
+        let page = console.get(eva);
+        assert!(page.says("Kitchen Club (product 77) at price point 1 is unmapped"), "{page:?}");
+        let link = page.html.split("Map this product").next().expect("a link");
+        let link = &link[link.rfind("href=\"").expect("an address") + 6..];
+        let link = &link[..link.find('"').expect("its end")];
+        assert!(console.get(link).says("Kitchen Club"), "{link}");
+        let reader = with_scope(app, "read").get(eva);
+        assert!(reader.says("Mapping it takes a key with the scope manage; yours is read."), "{reader:?}");
+        assert!(!reader.says("Map this product"), "{reader:?}");
+        app.level("gold");
+        app.map(&json!({ "product_id": "77", "level": "gold" }));
+        app.drain();
+        let mapped = console.get(eva);
+        assert!(!mapped.says("is unmapped") && mapped.says("Kitchen Club at price point 1"), "{mapped:?}");
+    }
+
+    fn the_list_tells_who_is_blocked_from_whose_purchase_is_held(app: &TestApp) {
+        sold(app);
+        let other = Ipn::new("sale", 1002).of("eva@x.example").product(77).on("2025-12-01 09:00:00").body();
+        assert_eq!(app.receives(other).status, 200);
+        app.drain();
+        let console = Console::sign_in(app);
+        let free = console.get(MEMBERS);
+        assert!(!free.says("blocked") && free.says("eva@x.example none 1 purchase held"), "{free:?}");
+        assert!(free.says("A purchase is held while its product is unmapped"), "{free:?}");
+        let block = |level: Value| {
+            let made = app.post(&format!("{SITE}/members/dana@x.example/blocks"), &json!({ "level": level }));
+            assert_eq!(made.status, 201, "{made:?}");
+        };
+        block(json!("gold"));
+        let page = console.get(MEMBERS);
+        assert!(page.says("dana@x.example none The Club blocked"), "{page:?}");
+        block(Value::Null);
+        let page = console.get(MEMBERS);
+        assert!(page.says("dana@x.example none blocked The Club blocked"), "{page:?}");
+        assert!(page.says("eva@x.example none 1 purchase held"), "{page:?}");
+        assert!(!console.get(&format!("{MEMBERS}?q=dana")).says("A purchase is held while"), "nobody there has one");
     }
 
     fn a_level_is_given_until_the_end_of_a_day_and_ended_by_hand(app: &TestApp) {
@@ -245,6 +305,7 @@ on_both_databases! {
         let page = reader.get(DANA);
         assert!(page.says("The Club is held since"), "{page:?}");
         assert!(!page.html.contains("/grants") && !page.says("Block"), "{page:?}");
+        assert!(page.says("takes a key with the scope support; yours is read."), "it is said once what it takes: {page:?}");
         for list in ["grants", "blocks", "grants/x/end", "blocks/x/lift", "pushes/x/retry"] {
             assert_eq!(reader.form(&format!("{DANA}/{list}"), &[("level", "gold")]).status, 403, "{list}");
         }

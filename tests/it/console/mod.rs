@@ -3,6 +3,7 @@
 mod activity;
 mod destinations;
 mod first_hour;
+mod focus;
 mod keyboard;
 mod keys;
 mod live;

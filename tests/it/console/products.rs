@@ -3,6 +3,7 @@
 mod levels;
 mod mapping;
 mod plan;
+mod policy;
 
 use super::support::{Console, Page};
 use crate::on_both_databases;
@@ -43,6 +44,26 @@ fn mappings(app: &TestApp) -> Vec<Value> {
     app.get(&format!("{API}/mappings")).json["items"].as_array().expect("items").clone()
 }
 
+/// Goes back from a plan to the form behind it, by the button of its page.
+#[track_caller]
+fn back(console: &Console, plan: &str) -> Page {
+    let page = console.get(plan);
+    let mut forms = page.html.split("<form").skip(1);
+    let form = forms.find(|form| form.contains("Back to the choices")).expect("a way back");
+    let of = |text: &str, name: &str| {
+        let (_, value) = text.split_once(&format!("{name}=\"")).expect("an attribute");
+        value.split('"').next().expect("its value").to_owned()
+    };
+    let fields: Vec<_> = form.split("<input ").skip(1).collect();
+    let fields = fields.iter().map(|field| (of(field, "name"), of(field, "value")));
+    let fields: Vec<(String, String)> = fields.filter(|(name, _)| name != "csrf").collect();
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let shown = console.form(&of(form, "action"), &fields);
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    shown
+}
+
 /// Where a text stands on a page.
 #[track_caller]
 fn at(page: &Page, text: &str) -> usize {
@@ -55,8 +76,8 @@ on_both_databases! {
         buys(app, "501", 1, &["dana", "eva", "finn"]);
         let console = Console::sign_in(app);
         let page = console.get(HOME);
-        assert!(page.says("3 buyers wait for a level, the first since"), "{}", page.text());
-        assert!(page.says("not decided") && page.says("3 purchases"), "{}", page.text());
+        assert!(page.says("3 purchases are held, the first since"), "{}", page.text());
+        assert!(page.html.contains("warn\">unmapped<") && page.says("· 3 purchases"), "{}", page.text());
         let saved = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Gold Club")]);
         let plan = planned(app, &saved);
         let page = console.get(&plan);
@@ -65,7 +86,7 @@ on_both_databases! {
         assert!(app.levels_of("dana@x.example").is_empty(), "nothing has happened yet");
         let home = applied(app, &console, &plan);
         assert!(home.says("Saved: 3 levels gained, 0 levels lost, 0 ends moved."), "{}", home.text());
-        assert!(home.says("mapped") && !home.says("buyers wait"), "{}", home.text());
+        assert!(home.html.contains("good\">mapped<") && !home.says("purchases are held, the first since"), "{}", home.text());
         assert_eq!(app.levels_of("dana@x.example"), ["gold-club"]);
         assert_eq!(app.get(&format!("{API}/levels/gold-club")).json["name"], "Gold Club");
     }
@@ -82,7 +103,7 @@ on_both_databases! {
         let page = console.get(HOME);
         let order = ["Product 701", "Product 703", "Product 704", "Product 702"].map(|text| at(&page, text));
         assert!(order.is_sorted(), "{}", page.text());
-        assert!(page.says("nobody has bought it yet"), "{}", page.text());
+        assert!(page.html.contains("info\">not bought yet<"), "{}", page.text());
         for (status, product) in [("unmapped", "701"), ("ignored", "702"), ("mapped", "703"), ("ahead", "704")] {
             let page = console.get(&format!("{HOME}?status={status}"));
             for other in ["701", "702", "703", "704"] {
@@ -92,6 +113,15 @@ on_both_databases! {
         assert!(console.get(&format!("{HOME}?q=03")).says("Product 703"));
         assert!(!console.get(&format!("{HOME}?q=03")).says("Product 701"));
         assert!(console.get(&format!("{HOME}?q=nothing")).says("No product here"));
+    }
+
+    fn whoever_saves_is_told_before_that_they_see_first_what_would_change(app: &TestApp) {
+        buys(app, "501", 1, &["dana"]);
+        let page = Console::sign_in(app).get(HOME);
+        let told = "Save mappings Takes all that you chose for the products above, and what you added. First you see who gains and who loses; nothing changes until you apply that.";
+        assert!(page.says(told), "{}", page.text());
+        let shown = page.html.matches(">Save mappings<").count() - page.html.matches("hidden>Save mappings<").count();
+        assert_eq!(shown, 1, "there is one way to save");
     }
 
     fn nobody_has_bought_anything_yet(app: &TestApp) {
@@ -127,6 +157,8 @@ on_both_databases! {
         let unnamed = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", " ")]);
         assert_eq!(unnamed.status, 422);
         assert!(unnamed.says("Name the new level."), "{}", unnamed.text());
+        let top = at(&unnamed, "Nothing was saved or changed: something in the form has to be put right.");
+        assert!(top < at(&unnamed, "Name the new level."), "{}", unnamed.text());
         assert!(unnamed.html.contains("<option value=\"+\" selected>"), "what was chosen is kept");
         let again = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Gold")]);
         assert!(again.says("There is a level with this name already."), "{}", again.text());
@@ -215,7 +247,7 @@ on_both_databases! {
         assert!(console.get(HOME).says("Stop ignoring"));
         let done = console.form(&format!("{HOME}/heeded"), &[("product_id", "501")]);
         assert_eq!(done.location, HOME);
-        assert!(console.get(HOME).says("1 buyer waits"));
+        assert!(console.get(HOME).says("1 purchase is held"));
         assert_eq!(console.form(&format!("{HOME}/heeded"), &[("product_id", "9")]).status, 404);
     }
 

@@ -96,6 +96,12 @@ on_both_databases! {
         let page = console.get(PAGE);
         assert!(page.says(&after) && !page.says(&before), "{}", page.text());
         assert!(page.says("Paste it into Kartra now"), "{}", page.text());
+        let ends_at = app.clock.now() + chrono::TimeDelta::hours(5);
+        assert_eq!(site(app)["previous_webhook_urls_end_at"], json!(ends_at));
+        assert!(page.says("The URL that stood here before is still taken until"), "{}", page.text());
+        app.clock.set(ends_at);
+        assert_eq!(site(app)["previous_webhook_urls_end_at"], Value::Null);
+        assert!(!console.get(PAGE).says("is still taken until"));
     }
 
     fn the_ipn_secret_is_set_and_removed_and_never_shown(app: &TestApp) {

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 /// How long an edit may take: longer than any process is stopped, so that none is done after it has
 /// been given up.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How many recomputes may be open before the next edit.
 const RECOMPUTES_MAX: i64 = 6;
 

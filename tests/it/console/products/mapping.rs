@@ -1,6 +1,6 @@
 //! The page of one mapping.
 
-use super::{API, applied, buys, mappings, planned};
+use super::{API, applied, back, buys, mappings, planned};
 use crate::console::support::Console;
 use crate::on_both_databases;
 use crate::support::TestApp;
@@ -77,6 +77,29 @@ on_both_databases! {
         assert_eq!(mappings(app)[0]["policy"], json!({ "on_refund": "keep" }));
     }
 
+    fn the_way_back_from_its_plan_leads_to_what_was_chosen_and_typed(app: &TestApp) {
+        let path = mapped(app, &json!({}));
+        let console = Console::sign_in(app);
+        let mut fields = vec![("version", "1"), ("mapping.level", "+"), ("mapping.level_name", "Tin"), ("mapping.state", "off")];
+        fields.extend([("mapping.price_point", "1"), ("mapping.on_payment_failed", "grace_days"), ("mapping.on_payment_failed.n", "7")]);
+        let plan = planned(app, &console.form(&path, &fields));
+        let shown = back(&console, &plan);
+        for (name, value) in [("mapping.level_name", "Tin"), ("mapping.price_point", "1"), ("mapping.on_payment_failed.n", "7"), ("version", "1")] {
+            assert_eq!(shown.value_of(name).as_deref(), Some(value), "{name}: {}", shown.html);
+        }
+        for chosen in ["<option value=\"+\" selected", "<option value=\"off\" selected", "value=\"grace_days\" checked"] {
+            assert!(shown.html.contains(chosen), "{chosen}: {}", shown.html);
+        }
+        assert_eq!((&mappings(app)[0]["level"], &mappings(app)[0]["policy"]), (&json!("gold"), &json!({})), "nothing was saved");
+        // What somebody else has changed meanwhile is not undone unseen from there either.
+        let id = mappings(app)[0]["id"].as_str().expect("an id").to_owned();
+        app.patch(&format!("{API}/mappings/{id}"), &json!({ "policy": { "on_refund": "keep" } }));
+        let version = back(&console, &plan).value_of("version").expect("a version");
+        fields[0] = ("version", &version);
+        let told = console.form(&path, &fields);
+        assert!(told.status == 422 && told.says("Somebody changed this mapping while you were at it."), "{}", told.text());
+    }
+
     fn faults_stand_beside_their_fields(app: &TestApp) {
         let path = mapped(app, &json!({}));
         let console = Console::sign_in(app);
@@ -91,6 +114,7 @@ on_both_databases! {
         assert_eq!(window.value_of("mapping.purchased_from").as_deref(), Some("2026-01-02T00:00"));
         let grace = with(&[("mapping.on_payment_failed", "grace_days"), ("mapping.on_payment_failed.n", "-1")]);
         assert!(grace.says("Write a whole number."), "{}", grace.text());
+        assert!(grace.says("Nothing was saved or changed: something in the form has to be put right."), "{}", grace.text());
     }
 
     fn a_mapping_is_deleted_by_a_plan(app: &TestApp) {

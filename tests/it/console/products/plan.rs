@@ -1,6 +1,6 @@
 //! The page of a plan.
 
-use super::{API, HOME, applied, buys, planned};
+use super::{API, HOME, applied, back, buys, mappings, planned};
 use crate::console::support::Console;
 use crate::on_both_databases;
 use crate::support::{Database, TestApp};
@@ -70,6 +70,57 @@ on_both_databases! {
         assert!(console.get(&plan).says("gains Tin"), "{}", console.get(&plan).text());
         applied(app, &console, &plan);
         assert_eq!(app.levels_of("eva@x.example"), ["tin"]);
+    }
+
+    fn the_way_back_leads_to_the_choices_as_they_were(app: &TestApp) {
+        for (number, product) in (1..).zip(["501", "502", "503"]) {
+            buys(app, product, number, &["dana"]);
+        }
+        app.level("gold");
+        app.level("silver");
+        let id = app.map(&json!({ "product_id": "502", "level": "gold" }))["id"].as_str().expect("an id").to_owned();
+        let field = |name: &str| format!("map.{id}.{name}");
+        let of_mapping = [("level", "silver"), ("level_was", "gold"), ("state_was", "on"), ("state", "off")];
+        let of_mapping = of_mapping.map(|(name, value)| (field(name), value));
+        let mut fields: Vec<(&str, &str)> = of_mapping.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        fields.extend([
+            ("new.501.level", "+"), ("new.501.level_name", "Tin"),
+            ("add.product", "558475"), ("add.level", "gold"), ("add.price_point", "2"), ("add.on_cancellation", "period_end"),
+            ("add.purchased_from", "2026-01-01T00:00"), ("add.duration_days", "days"), ("add.duration_days.n", "30"),
+        ]);
+        let console = Console::sign_in(app);
+        let plan = planned(app, &console.form(HOME, &fields));
+        let shown = back(&console, &plan);
+        assert!(shown.says("These are your choices again. Nothing was saved or changed."), "{}", shown.text());
+        for (name, value) in [
+            ("new.501.level_name", "Tin"), ("add.product", "558475"), ("add.price_point", "2"),
+            ("add.purchased_from", "2026-01-01T00:00:00"), ("add.duration_days.n", "30"),
+        ] {
+            assert_eq!(shown.value_of(name).as_deref(), Some(value), "{name}: {}", shown.html);
+        }
+        for chosen in [
+            "<option value=\"+\" selected", "<option value=\"silver\" selected", "<option value=\"off\" selected",
+            "value=\"period_end\" checked", "value=\"days\" checked",
+        ] {
+            assert!(shown.html.contains(chosen), "{chosen}: {}", shown.html);
+        }
+        assert!(!shown.says("Product 503"), "only what the plan is about is shown: {}", shown.text());
+        assert_eq!((mappings(app).len(), &mappings(app)[0]["level"]), (1, &json!("gold")));
+        // What is saved from there is kept with what was typed, too, where it is refused.
+        let action = format!("{HOME}?plan={}", plan.rsplit('/').next().expect("an id"));
+        let refused = console.form(&action, &[("new.501.level", "+"), ("new.501.level_name", " ")]);
+        assert!(refused.status == 422 && refused.says("Product 502") && !refused.says("Product 503"), "{}", refused.text());
+        applied(app, &console, &plan);
+        assert!(!console.get(&plan).says("Back to the choices"), "it is done");
+    }
+
+    fn a_plan_that_no_form_makes_has_no_way_back(app: &TestApp) {
+        three(app);
+        let added = |product: &str| json!({ "op": "create_mapping", "mapping": { "product_id": product, "level": "gold" } });
+        let made = app.post(&format!("{API}/plans"), &json!({ "changes": [added("8"), added("9")] }));
+        assert_eq!(made.status, 202, "{made:?}");
+        let page = Console::sign_in(app).get(&format!("/sites/default/plans/{}", made.json["id"].as_str().expect("an id")));
+        assert!(page.says("All products") && !page.says("Back to the choices"), "{}", page.text());
     }
 
     fn nothing_is_applied_twice(app: &TestApp) {

@@ -113,6 +113,20 @@ impl Browser {
         name.unwrap_or_default()
     }
 
+    /// What is to be read in what has the focus; all of the page where nothing has it.
+    pub fn reads_at_focus(&self) -> String {
+        let script = "return document.activeElement.innerText;";
+        let found = self.session.script(script, &[]).expect("an answer");
+        words(found.as_str().unwrap_or_default())
+    }
+
+    /// Whether the page has the browser ask before it is left. The browser itself asks nobody while it is driven.
+    pub fn asks_before_it_is_left(&self) -> bool {
+        let script = "const leaving = new Event('beforeunload', { cancelable: true }); \
+                      dispatchEvent(leaving); return leaving.defaultPrevented;";
+        self.session.script(script, &[]).expect("an answer") == true
+    }
+
     /// Looks for one thing until there is exactly one, and clicks on it.
     fn press_one(&self, name: &str, look: impl Fn() -> Result<Vec<Element>, Refused>) {
         let what = format!("a button or link {name:?}");
