@@ -5,7 +5,6 @@ use super::recomputes::{is_finished, work};
 use super::views::RecomputeView;
 use crate::app::App;
 use crate::core::Instant;
-use crate::core::mapping::Mapping;
 use crate::flow::edits::rules_moved;
 use crate::flow::recompute::{Scope, ask};
 use crate::flow::settle::{Bench, Cause, RuleBook};
@@ -97,31 +96,13 @@ impl From<Status> for products::Status {
     }
 }
 
-/// The mappings that name some products, by product.
-struct Mapped<'a>(HashMap<&'a str, Vec<&'a Mapping>>);
-
-impl<'a> Mapped<'a> {
-    fn naming(product_ids: &'a [String], book: &'a RuleBook) -> Self {
-        let none = |id: &'a String| (id.as_str(), Vec::new());
-        let mut found: HashMap<&str, Vec<&Mapping>> = product_ids.iter().map(none).collect();
-        for mapping in &book.mappings {
-            if let Some(naming) = found.get_mut(mapping.product_id.as_str()) {
-                naming.push(mapping);
-            }
-        }
-        Self(found)
-    }
-
-    fn of(&self, product_id: &str) -> Vec<MappingView> {
-        let found = self.0.get(product_id).into_iter().flatten();
-        found.map(|mapping| MappingView::from(Mapping::clone(mapping))).collect()
-    }
+fn mapped(book: &RuleBook, product_id: &str) -> Vec<MappingView> {
+    book.mappings.of_product(product_id).cloned().map(MappingView::from).collect()
 }
 
 fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<ProductView>> {
     let site_id = &bench.site.id;
     let ids: Vec<String> = products.iter().map(|product| product.product_id.clone()).collect();
-    let mapped = Mapped::naming(&ids, &bench.book);
     let counts = product_counts::of_products(conn, site_id, &ids)?;
     let held: HashMap<String, (i64, Option<Instant>)> =
         purchases::held_by_product(conn, site_id, &ids, bench.at)?
@@ -137,7 +118,7 @@ fn views(conn: &mut Conn, bench: &Bench, products: Vec<Product>) -> Stored<Vec<P
         let (held, oldest_held_at) = held.get(&product.product_id).copied().unwrap_or_default();
         ProductView {
             status: product.status().into(),
-            mappings: mapped.of(&product.product_id),
+            mappings: mapped(&bench.book, &product.product_id),
             held,
             oldest_held_at,
             purchases: counts.get(&product.product_id).copied().unwrap_or_default(),
@@ -272,7 +253,7 @@ pub async fn edit(
             if_match.check(&before)?;
             let is_ignored = before.status == Status::Ignored;
             let ignored = body.0.ignored.unwrap_or(is_ignored);
-            let enabled = bench.book.mappings.iter().any(|m| m.enabled && m.product_id == id);
+            let enabled = bench.book.mappings.of_product(&id).any(|mapping| mapping.enabled);
             if ignored && enabled {
                 let detail = "The product has an enabled mapping. Disable or delete it before ignoring the product.";
                 return Err(Problem::conflict(detail));

@@ -7,7 +7,7 @@ use super::Instant;
 use super::due::payment_due_at;
 use super::event::LeadKey;
 use super::link::PurchaseId;
-use super::mapping::{Mapping, applying};
+use super::mapping::{Mapping, Mappings, applying};
 use super::policy::{
     OnCancellation, OnChargeback, OnPartialRefund, OnPaymentFailed, OnRefund, Policy, Terms, Trial,
     days_after,
@@ -172,7 +172,7 @@ pub struct Folded {
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The site's mappings, at least those of the products concerned.
-    pub mappings: &'a [Mapping],
+    pub mappings: &'a Mappings,
     /// The site's policy.
     pub site_policy: &'a Policy,
     /// The products that the operator ignores.
@@ -224,7 +224,7 @@ pub fn judge(purchase: &Purchase, rules: Rules<'_>) -> Option<Folded> {
             blocks.extend(chargebacks(term));
         }
     }
-    let names = |term: &Term| rules.mappings.iter().any(|m| m.names(&term.outline));
+    let names = |term: &Term| rules.mappings.name(&term.outline);
     let product_id = latest.outline.product_id.clone();
     let held = !names(latest) && !rules.ignored.contains(&product_id);
     Some(Folded {

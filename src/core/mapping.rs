@@ -4,6 +4,8 @@ use super::Instant;
 use super::link::TermOutline;
 use super::policy::Policy;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::ops::Deref;
 
 /// Product (and perhaps price point) → level, with a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +44,64 @@ impl Mapping {
     }
 }
 
+/// The mappings of a site, in the order of their ids, found by the product that they name: what a purchase gives costs
+/// the same however many products there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mappings {
+    all: Vec<Mapping>,
+    /// Where in `all` those of each product stand.
+    by_product: HashMap<String, Vec<usize>>,
+}
+
+impl Mappings {
+    /// Those that name a product, enabled or not, in their order.
+    pub fn of_product(&self, product_id: &str) -> impl Iterator<Item = &Mapping> {
+        let places = self.by_product.get(product_id).into_iter().flatten();
+        places.filter_map(|place| self.all.get(*place))
+    }
+
+    /// Whether any of them names a term.
+    #[must_use]
+    pub fn name(&self, term: &TermOutline) -> bool {
+        self.of_product(&term.product_id).any(|mapping| mapping.names(term))
+    }
+}
+
+impl From<Vec<Mapping>> for Mappings {
+    fn from(all: Vec<Mapping>) -> Self {
+        let mut by_product: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, mapping) in all.iter().enumerate() {
+            by_product.entry(mapping.product_id.clone()).or_default().push(place);
+        }
+        Self { all, by_product }
+    }
+}
+
+impl FromIterator<Mapping> for Mappings {
+    fn from_iter<T: IntoIterator<Item = Mapping>>(all: T) -> Self {
+        Self::from(all.into_iter().collect::<Vec<_>>())
+    }
+}
+
+impl Deref for Mappings {
+    type Target = [Mapping];
+
+    fn deref(&self) -> &[Mapping] {
+        &self.all
+    }
+}
+
 /// The mappings that apply to a term of a purchase that started at `started_at`: of the matching
 /// enabled ones, those that name the term's price point replace those that name none.
 #[must_use]
 pub fn applying<'a>(
-    mappings: &'a [Mapping],
+    mappings: &'a Mappings,
     term: &TermOutline,
     started_at: Instant,
 ) -> Vec<&'a Mapping> {
+    let of_product = || mappings.of_product(&term.product_id);
     let matching =
-        || mappings.iter().filter(|m| m.enabled && m.names(term) && m.in_window(started_at));
+        || of_product().filter(|m| m.enabled && m.names(term) && m.in_window(started_at));
     let exact = matching().any(|m| m.price_point.is_some());
     matching().filter(|m| m.price_point.is_some() == exact).collect()
 }
@@ -84,7 +134,8 @@ mod tests {
     }
 
     fn ids(mappings: &[Mapping], term: &TermOutline, started_at: Instant) -> Vec<String> {
-        applying(mappings, term, started_at).into_iter().map(|m| m.id.clone()).collect()
+        let mappings = Mappings::from(mappings.to_vec());
+        applying(&mappings, term, started_at).into_iter().map(|m| m.id.clone()).collect()
     }
 
     #[test]
@@ -105,7 +156,7 @@ mod tests {
         ] {
             assert_eq!(ids(&all, &term, at(0)), expected, "{term:?}");
         }
-        assert!(applying(&[], &term("558001", None), at(0)).is_empty());
+        assert!(applying(&Mappings::default(), &term("558001", None), at(0)).is_empty());
     }
 
     #[test]
@@ -129,7 +180,7 @@ mod tests {
         };
         // The term began later than any of these windows: only the purchase's start counts.
         let applies = |mapping: &Mapping, started_at| {
-            !applying(std::slice::from_ref(mapping), &term("558001", None), started_at).is_empty()
+            !ids(std::slice::from_ref(mapping), &term("558001", None), started_at).is_empty()
         };
         let both = window(Some(at(10)), Some(at(20)));
         let held: Vec<i64> = (8..23).filter(|second| applies(&both, at(*second))).collect();

@@ -116,7 +116,9 @@ pub(super) fn concerned(bench: &Bench, proposed: &Proposed) -> Vec<Option<String
     }
     let (old, new) = (&bench.book, &proposed.book);
     let only_in = |some: &[Mapping], others: &[Mapping]| -> Vec<String> {
-        let gone = some.iter().filter(|mapping| !others.contains(mapping));
+        let others: BTreeMap<&str, &Mapping> =
+            others.iter().map(|mapping| (mapping.id.as_str(), mapping)).collect();
+        let gone = some.iter().filter(|mapping| others.get(mapping.id.as_str()) != Some(mapping));
         gone.map(|mapping| mapping.product_id.clone()).collect()
     };
     let mut products: BTreeSet<String> =

@@ -12,7 +12,7 @@ use crate::core::Instant;
 use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::grant::{Core, Folded, Rules};
 use crate::core::link::PurchaseId;
-use crate::core::mapping::Mapping;
+use crate::core::mapping::Mappings;
 use crate::store::conn::Conn;
 use crate::store::daily_counts::{self, Count, Counts};
 use crate::store::events::{self, Stored};
@@ -76,7 +76,7 @@ pub struct Touched {
 #[derive(Debug, Clone, Default)]
 pub struct RuleBook {
     /// Every mapping.
-    pub mappings: Vec<Mapping>,
+    pub mappings: Mappings,
     /// The ignored products.
     pub ignored: BTreeSet<String>,
 }
@@ -254,7 +254,7 @@ fn merge_events(conn: &mut Conn, bench: &Bench, touched: &mut Touched) -> Result
 
 /// What operators have decided about a product before anybody bought it.
 fn decided(bench: &Bench, product_id: &str) -> Decided {
-    let is_mapped = bench.book.mappings.iter().any(|mapping| mapping.product_id == *product_id);
+    let is_mapped = bench.book.mappings.of_product(product_id).next().is_some();
     if is_mapped { Decided::Mapped } else { Decided::Unmapped }
 }
 

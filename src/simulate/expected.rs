@@ -145,9 +145,9 @@ struct Told<'a> {
 impl Told<'_> {
     fn accesses(&self, rules: &Rules, received_at: Instant, at: Instant) -> Vec<Access> {
         let events = self.events(rules.zone, received_at);
-        let ignored = BTreeSet::new();
+        let (ignored, mappings) = (BTreeSet::new(), rules.mappings.iter().cloned().collect());
         let by = grant::Rules {
-            mappings: &rules.mappings,
+            mappings: &mappings,
             site_policy: &rules.policy,
             ignored: &ignored,
             core: grant::Core::CURRENT,

@@ -7,7 +7,7 @@ use latchkey::core::access::Picture;
 use latchkey::core::event::{Event, EventId, LeadKey, Vouched as Rank, Witness};
 use latchkey::core::grant::{Core, Rules};
 use latchkey::core::kartra::read;
-use latchkey::core::mapping::Mapping;
+use latchkey::core::mapping::{Mapping, Mappings};
 use latchkey::core::member::{Override, OverrideKind};
 use latchkey::core::policy::Policy;
 use rand::SeedableRng;
@@ -91,7 +91,7 @@ fn compare(seed: u64) {
 /// A story as the core is given it: only its bytes, and what the operators did.
 struct World {
     events: Vec<Event>,
-    mappings: Vec<Mapping>,
+    mappings: Mappings,
     policy: Policy,
     ignored: BTreeSet<String>,
     overrides: Vec<Override>,

@@ -134,6 +134,6 @@ fn as_they_are(conn: &mut Conn, bench: &Bench) -> Result<RulesFile, FlowError> {
         before = Some((last.created_at, last.id.clone()));
         levels.extend(page.into_iter().map(|level| (level.id, level.name)));
     }
-    let (policy, mappings) = (bench.site.policy.clone(), bench.book.mappings.clone());
+    let (policy, mappings) = (bench.site.policy.clone(), bench.book.mappings.to_vec());
     Ok(RulesFile { policy, levels, mappings })
 }

@@ -176,7 +176,7 @@ fn story(tale: &Tale, policy: &Policy, site: &Policy, kartra_says: bool) -> Opti
         policy: policy.clone(),
     };
     let rules = Rules {
-        mappings: std::slice::from_ref(&mapping),
+        mappings: &vec![mapping].into(),
         site_policy: site,
         ignored: &BTreeSet::new(),
         core: Core::CURRENT,

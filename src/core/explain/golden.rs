@@ -127,7 +127,7 @@ impl Story {
             purchased_before: None,
             policy: serde_json::from_value(self.policy.clone()).expect("a policy"),
         };
-        let mappings = [mapping("m1", "1", "gold"), mapping("m2", "2", "silver-2026")];
+        let mappings = vec![mapping("m1", "1", "gold"), mapping("m2", "2", "silver-2026")].into();
         let (site_policy, ignored) = (Policy::default(), BTreeSet::new());
         let rules = Rules {
             mappings: &mappings,

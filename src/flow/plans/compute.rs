@@ -207,9 +207,7 @@ fn windows(
     let mappings = &proposed.book.mappings;
     let edited: BTreeSet<&String> = edits.mappings().map(|mapping| &mapping.product_id).collect();
     let has_window = |m: &Mapping| m.purchased_from.is_some() || m.purchased_before.is_some();
-    let is_split = |m: &Mapping| {
-        mappings.iter().any(|other| other.product_id == m.product_id && has_window(other))
-    };
+    let is_split = |m: &Mapping| mappings.of_product(&m.product_id).any(has_window);
     let is_shown = |m: &&Mapping| m.enabled && edited.contains(&m.product_id) && is_split(m);
     let mut windows = Vec::new();
     for mapping in mappings.iter().filter(is_shown) {
