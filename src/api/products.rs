@@ -143,7 +143,7 @@ fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<ProductView, Pro
 pub struct List {
     /// Only products with this status.
     status: Option<Status>,
-    /// Only products whose id or name has this part.
+    /// Only products whose id or name has this part; the whole id of a product finds that product alone.
     q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
@@ -160,7 +160,7 @@ pub async fn list(
     let page = Page::of(limit, cursor.as_deref(), 2)?;
     let asked = page.asked();
     let before = page.after_instant()?;
-    let part = q.unwrap_or_default().trim().to_lowercase();
+    let part = q.unwrap_or_default().trim().to_owned();
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
             let found = matching(conn, &bench.site.id, status, &part, before, asked)?;
@@ -178,7 +178,8 @@ fn names(product: &Product, part: &str) -> bool {
     has(&product.product_id) || product.name.as_deref().is_some_and(has)
 }
 
-/// A page of the products with a status whose name or id has a part; those are looked through, many at once.
+/// A page of the products with a status whose name or id has a part; those are looked through, many at once. One whose
+/// whole id it is, is found alone and without a look at any other.
 fn matching(
     conn: &mut Conn,
     site_id: &str,
@@ -187,6 +188,18 @@ fn matching(
     mut before: Option<(chrono::NaiveDateTime, String)>,
     limit: i64,
 ) -> Stored<Vec<Product>> {
+    let whole = if part.is_empty() {
+        Vec::new()
+    } else {
+        products::with_ids(conn, site_id, &[part.to_owned()])?
+    };
+    if !whole.is_empty() {
+        let is_asked_for =
+            |product: &Product| status.is_none_or(|status| status == product.status().into());
+        let first = before.is_none();
+        return Ok(whole.into_iter().filter(|product| first && is_asked_for(product)).collect());
+    }
+    let part = &part.to_lowercase();
     let enough = usize::try_from(limit).unwrap_or(usize::MAX);
     let at_once = if part.is_empty() { limit } else { limit.max(PAGE_ITEMS_MAX) };
     let mut found = Vec::new();

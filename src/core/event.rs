@@ -105,7 +105,7 @@ impl Person {
             return Some(LeadKey(id.clone()));
         }
         let address = self.transaction_email.as_ref().or(self.profile_email.as_ref())?;
-        Some(LeadKey(format!("email:{address}")))
+        Some(LeadKey::of_address(address))
     }
 }
 
@@ -113,6 +113,14 @@ impl Person {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeadKey(pub String);
+
+impl LeadKey {
+    /// The lead of events that name an address and no lead id.
+    #[must_use]
+    pub fn of_address(address: &str) -> Self {
+        Self(format!("email:{address}"))
+    }
+}
 
 /// What one webhook says of one event. Absent fields are fields that it says nothing of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::conn::Conn;
 use super::schema::{changes, events, leads, webhooks};
 use super::webhooks::Webhook;
 use super::{Result, from_json};
-use crate::core::event::{EventId, Observation};
+use crate::core::event::{EventId, LeadKey, Observation};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use schemars::JsonSchema;
@@ -59,6 +59,9 @@ pub struct Occurred {
     pub purchase_id: Option<String>,
 }
 
+/// Of how many leads that share an address events are told: more than anybody has, and as many as one statement may name.
+const LEADS_MAX: i64 = 10_000;
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct Row {
@@ -71,19 +74,30 @@ struct Row {
 /// The events that bear on the member with an address: those of the leads that it has now, and whatever
 /// names it.
 macro_rules! of_person {
-    ($site_id:expr, $email:expr) => {
+    ($site_id:expr, $email:expr, $leads:expr) => {
         events::site_id.eq($site_id).and(
             events::lead_key
-                .eq_any(
-                    leads::table
-                        .filter(leads::site_id.eq($site_id))
-                        .filter(leads::email.eq($email))
-                        .select(leads::lead_key.nullable()),
-                )
+                .eq_any($leads)
                 .or(events::profile_email.eq($email))
                 .or(events::transaction_email.eq($email)),
         )
     };
+}
+
+/// The leads that have an address now, and the one that stands for the address itself. They are read first: PostgreSQL
+/// goes by the indexes of events where it is told which leads, and through all events of the site where it has to find
+/// out meanwhile; and SQLite does where it is told of none.
+fn leads_of(conn: &mut Conn, site_id: &str, email: &str) -> Result<Vec<String>> {
+    let mut keys: Vec<String> = leads::table
+        .filter(leads::site_id.eq(site_id))
+        .filter(leads::email.eq(email))
+        .order(leads::lead_key)
+        .limit(LEADS_MAX)
+        .select(leads::lead_key)
+        .load(conn)?;
+    // Its events name the address, so that they are told of in any case.
+    keys.push(LeadKey::of_address(email).0);
+    Ok(keys)
 }
 
 /// Puts a query in order, and narrows it to what lies behind a place, by its instant and its id.
@@ -120,8 +134,9 @@ pub fn events(
     (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Occurred>> {
+    let leads = leads_of(conn, site_id, email)?;
     let query = events::table
-        .filter(of_person!(site_id.to_owned(), email.to_owned()))
+        .filter(of_person!(site_id.to_owned(), email.to_owned(), leads))
         .select(Row::as_select())
         .limit(limit)
         .into_boxed();
@@ -145,8 +160,9 @@ pub fn webhooks(
     (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Webhook>> {
+    let leads = leads_of(conn, site_id, email)?;
     let theirs = events::table
-        .filter(of_person!(site_id.to_owned(), email.to_owned()))
+        .filter(of_person!(site_id.to_owned(), email.to_owned(), leads))
         .select(events::id.nullable());
     let query = webhooks::table
         .filter(webhooks::site_id.eq(site_id.to_owned()))

@@ -422,6 +422,23 @@ fn on_sqlite_a_timeline_is_found_by_the_person_and_not_in_all_of_the_site() {
     }
 }
 
+#[test]
+fn on_postgres_a_timeline_is_found_by_the_person_and_not_in_all_of_the_site() {
+    let Some(database) = Database::postgres() else { return };
+    let app = filled(database);
+    for (name, list) in of_a_person() {
+        let read = app.app.store().read(|conn| {
+            let before = rows_read(conn)?;
+            list(conn)?;
+            Ok::<_, StoreError>(rows_read(conn)? - before)
+        });
+        let read = read.expect("read");
+        // The members whose changes are asked for have many of them.
+        let most = if ["changes", "caused"].contains(&name) { MANY } else { ROWS_READ_MAX };
+        assert!(read <= most, "{name}: {read} rows read of one person");
+    }
+}
+
 /// A look for alarms.
 type Look = fn(&mut Conn) -> Result<Option<Cause>>;
 

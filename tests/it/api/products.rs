@@ -97,6 +97,11 @@ on_both_databases! {
             assert_eq!(found(q), products, "{q}");
         }
         assert_eq!(found("l&status=mapped"), Vec::<String>::new());
+        // The whole id of one finds that one alone, where a part finds others as well.
+        applied(app, &sale(74, "dana@x.example").with("product_id", 7).with("product_name", "71 soups"));
+        assert_eq!((found("7"), found("71")), (vec!["7".to_owned()], vec!["71".to_owned()]));
+        assert_eq!((found("7&status=unmapped"), found("7&status=mapped")), (vec!["7".to_owned()], vec![]));
+        assert_eq!(found("7&limit=1"), ["7"]);
         assert_eq!(found("l&status=unmapped&limit=1"), ["72"]);
     }
 
