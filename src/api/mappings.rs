@@ -77,7 +77,14 @@ fn matching(
     let enough = usize::try_from(limit).unwrap_or(usize::MAX);
     let earlier = |mapping: &&Mapping| before.is_none_or(|id| mapping.id.as_str() < id);
     let newest_first = bench.book.mappings.iter().rev();
-    let all: Vec<&Mapping> = newest_first.filter(earlier).filter(|m| fits(m)).collect();
+    let unseen = match seen {
+        Some(false) => Some(bench.book.unseen(conn, &bench.site.id)?),
+        _ => None,
+    };
+    let may_fit = |mapping: &&Mapping| {
+        unseen.is_none_or(|unseen| unseen.contains(&mapping.product_id)) && fits(mapping)
+    };
+    let all: Vec<&Mapping> = newest_first.filter(earlier).filter(may_fit).collect();
     let Some(seen) = seen else {
         return Ok(all.into_iter().take(enough).cloned().collect());
     };

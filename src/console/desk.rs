@@ -108,6 +108,8 @@ pub struct Site {
     pub enabled: bool,
     /// Where Kartra posts to; `None` for whoever may not know it.
     pub webhook_url: Option<String>,
+    /// Until when an earlier one is still taken; `None` where none is.
+    pub previous_webhook_urls_end_at: Option<String>,
     /// Whether an IPN secret is set.
     pub ipn_secret_set: bool,
     /// How it is connected with Kartra.

@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::desk::{Desk, Listed, Site, segment};
+use super::destinations::words::told;
 use super::phrases;
 use super::refused::Refused;
 use super::shell::Shell;
@@ -112,6 +113,34 @@ struct Need {
     action: &'static str,
 }
 
+/// A destination, as far as it may need a person.
+#[derive(Debug, Deserialize)]
+struct Destination {
+    name: String,
+    enabled: bool,
+    state: String,
+    detail: Option<String>,
+}
+
+/// How many destinations are looked at.
+const DESTINATIONS_MAX: usize = 100;
+
+/// A destination that cannot be reached. It is no alarm yet: most are back before anybody could have done something.
+fn of_destination(destination: &Destination) -> Option<Need> {
+    (destination.enabled && destination.state == "paused").then(|| Need {
+        tone: "warn",
+        title: format!("{} does not take what it is told", destination.name),
+        detail: format!(
+            "It is tried again by itself, with growing pauses. Until it is back, nothing changes there: who should lose \
+             access has it still. {}",
+            told(destination.detail.as_deref().unwrap_or_default()).said
+        ),
+        since: None,
+        path: "/destinations",
+        action: "Look at the destinations",
+    })
+}
+
 /// Alarms that say the same as a count of what waits; the count is of this moment.
 const COUNTED_ALARMS: [&str; 6] = [
     "held_purchases",
@@ -145,6 +174,9 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
     let mut needs: Vec<Need> = of_connection(&site).into_iter().collect();
     needs.extend(of_waiting(&stats.waiting));
     needs.extend(alarms.items.into_iter().filter_map(of_alarm));
+    let destinations: Listed<Destination> =
+        desk.get(&format!("{path}/destinations?limit={DESTINATIONS_MAX}")).await?;
+    needs.extend(destinations.items.iter().filter_map(of_destination));
     let bars = |of: fn(&Day) -> (i64, i64)| {
         Chart::of(stats.days.iter().map(|day| (day.date.as_str(), of(day))))
     };

@@ -32,7 +32,9 @@ pub fn sentences(email: &str, answer: &Answer, names: &Names, level: Option<&str
     let held = answer.considered.iter().filter(|c| c.level.is_none());
     lines.extend(held.filter_map(|c| held_purchase(c, answer.at)));
     if answer.considered.is_empty() && level.is_none() {
-        lines.push(format!("No purchase and no manual grant is known of {email}."));
+        lines.push(format!(
+            "No purchase that could give a level, and no manual grant, is known of {email}."
+        ));
     }
     lines
 }

@@ -58,7 +58,7 @@ impl Edits {
         }
         ignored.extend(self.ignored.iter().cloned());
         let policy = self.policy.clone().unwrap_or_else(|| bench.site.policy.clone());
-        Proposed { policy, book: RuleBook { mappings: mappings.into(), ignored } }
+        Proposed { policy, book: RuleBook::new(mappings.into(), ignored) }
     }
 
     /// Writes them; answers what has to be computed again. `plan_id` names the plan by which somebody

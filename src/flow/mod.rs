@@ -352,7 +352,7 @@ impl Flow {
             return Ok(Arc::clone(book));
         }
         let mappings = rules::mappings(conn, &site.id)?.into();
-        let book = Arc::new(RuleBook { mappings, ignored: products::ignored(conn, &site.id)? });
+        let book = Arc::new(RuleBook::new(mappings, products::ignored(conn, &site.id)?));
         // A bench is set up before its transaction changes anything, so only what was committed
         // ever gets in here.
         locked(&self.books).insert(site.id.clone(), (edition, Arc::clone(&book)));
@@ -362,8 +362,7 @@ impl Flow {
     /// The rules of a site as they stand inside a transaction that has just changed them.
     pub fn reread_book(&self, conn: &mut Conn, bench: &mut Bench) -> Result<()> {
         let mappings = rules::mappings(conn, &bench.site.id)?.into();
-        bench.book =
-            Arc::new(RuleBook { mappings, ignored: products::ignored(conn, &bench.site.id)? });
+        bench.book = Arc::new(RuleBook::new(mappings, products::ignored(conn, &bench.site.id)?));
         Ok(())
     }
 

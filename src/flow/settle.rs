@@ -22,7 +22,7 @@ use crate::store::webhooks::Status;
 use crate::store::{Result, members, overrides};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What led to a computation, as changes name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,32 @@ pub struct RuleBook {
     pub mappings: Mappings,
     /// The ignored products.
     pub ignored: BTreeSet<String>,
+    /// The mapped products that nobody had bought when that was asked first.
+    unseen: OnceLock<BTreeSet<String>>,
+}
+
+impl RuleBook {
+    /// The book of these rules.
+    #[must_use]
+    pub fn new(mappings: Mappings, ignored: BTreeSet<String>) -> Self {
+        Self { mappings, ignored, unseen: OnceLock::new() }
+    }
+
+    /// The mapped products that nobody has bought yet, and perhaps some that have been bought since. A product that was
+    /// seen once stays so: few are left to look at, however many mappings there are.
+    pub fn unseen(&self, conn: &mut Conn, site_id: &str) -> Result<&BTreeSet<String>> {
+        if let Some(unseen) = self.unseen.get() {
+            return Ok(unseen);
+        }
+        let mapped: BTreeSet<String> =
+            self.mappings.iter().map(|mapping| mapping.product_id.clone()).collect();
+        let ids: Vec<String> = mapped.iter().cloned().collect();
+        let mut unseen = mapped;
+        for product in products::with_ids(conn, site_id, &ids)? {
+            unseen.remove(&product.product_id);
+        }
+        Ok(self.unseen.get_or_init(|| unseen))
+    }
 }
 
 /// One site under its lock.

@@ -81,6 +81,6 @@ fn of_mapping(plan: &Plan) -> Option<(&Mapping, Vec<(String, String)>)> {
 }
 
 /// What a change does.
-fn op(change: &Value) -> &str {
+pub(super) fn op(change: &Value) -> &str {
     change.get("op").and_then(Value::as_str).unwrap_or_default()
 }

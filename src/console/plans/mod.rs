@@ -6,7 +6,7 @@ mod told;
 use super::desk::{Answered, Desk, Listed, query, read, segment};
 use super::guard::Fields;
 use super::refused::Refused;
-use super::rules::{Levels, Mapping};
+use super::rules::{Level, Levels, Mapping};
 use super::shell::{Flash, Shell};
 use super::under_way::{UnderWay, following};
 use crate::app::resource;
@@ -274,6 +274,14 @@ async fn is_there(desk: &Desk, site: &str, change: &Value) -> Result<bool, Refus
     }
 }
 
+/// The level that a change makes; `None` where it makes none.
+fn made_level(change: &Value) -> Option<Level> {
+    let level = change.get("level").filter(|_| back::op(change) == "create_level")?;
+    let text = |key: &str| level.get(key).and_then(Value::as_str).map(str::to_owned);
+    let id = text("id")?;
+    Some(Level { name: text("name").unwrap_or_else(|| id.clone()), id, members: 0 })
+}
+
 async fn page(desk: &Desk, site_id: &str, id: &str, asked: Asked) -> Result<PlanPage, Refused> {
     let site = desk.site(site_id).await?;
     let base = format!("/sites/{}", segment(&site.id));
@@ -283,7 +291,9 @@ async fn page(desk: &Desk, site_id: &str, id: &str, asked: Asked) -> Result<Plan
     let steps: Listed<Step> = desk.get(&path).await?;
     let followed = Some(asked.recompute.as_str()).filter(|id| !id.is_empty());
     let recompute = UnderWay::followed(desk, &site.id, followed).await?;
-    let levels = Levels::of(desk, &site.id).await?;
+    let mut levels = Levels::of(desk, &site.id).await?;
+    // Those that the plan makes have their names in it alone.
+    levels.items.extend(plan.changes.iter().filter_map(made_level));
     let names = told::Names::of(desk, &site.id, &plan, &levels).await?;
     let next = steps.next_cursor.map(|cursor| asked.query(&asked.what, &cursor));
     Ok(PlanPage {

@@ -277,7 +277,12 @@ pub fn in_words(policy: &Policy) -> Vec<String> {
 fn brief(key: &Key, answers: &Answers) -> String {
     let (chosen, number) = answers.of_key(key);
     let choice = key.choices.iter().find(|choice| choice.value == chosen);
-    choice.map_or_else(|| chosen.to_owned(), |choice| choice.brief.replace("{n}", number))
+    let Some(choice) = choice else { return chosen.to_owned() };
+    let said = choice.brief.replace("{n}", number);
+    match number {
+        "1" => said.replace("1 days", "1 day").replace("1 months", "1 month"),
+        _ => said,
+    }
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ struct Settings {
     #[serde(flatten)]
     site: Site,
     kartra_time_zone: String,
-    /// Until when an earlier webhook URL is still taken; `None` where none is.
-    previous_webhook_urls_end_at: Option<String>,
     max_revocations: Option<MaxRevocations>,
     alarms: Alarms,
 }

@@ -58,7 +58,7 @@ on_both_databases! {
         gold(app);
         let nobody = explained(app, "");
         assert_eq!((&nobody["id"], &nobody["considered"], &nobody["history"]), (&Value::Null, &json!([]), &json!([])));
-        assert_eq!(nobody["sentences"][1], "No purchase and no manual grant is known of dana@x.example.");
+        assert_eq!(nobody["sentences"][1], "No purchase that could give a level, and no manual grant, is known of dana@x.example.");
         problem(&app.get(&format!("{SITE}/members/nonsense/explain")), 404, "not-found");
         problem(&app.get(&format!("{SITE}/members/dana@x.example/explain?level=gold")), 400, "malformed");
     }

@@ -81,7 +81,7 @@ on_both_databases! {
         let saved = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Gold Club")]);
         let plan = planned(app, &saved);
         let page = console.get(&plan);
-        assert!(page.says("New level: gold-club.") && page.says("Product 501 gives gold-club."), "{}", page.text());
+        assert!(page.says("New level: Gold Club.") && page.says("Product 501 gives Gold Club."), "{}", page.text());
         assert!(page.says("gains gold-club") && page.says("does not have it"), "{}", page.text());
         assert!(app.levels_of("dana@x.example").is_empty(), "nothing has happened yet");
         let home = applied(app, &console, &plan);

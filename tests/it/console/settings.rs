@@ -99,7 +99,9 @@ on_both_databases! {
         let ends_at = app.clock.now() + chrono::TimeDelta::hours(5);
         assert_eq!(site(app)["previous_webhook_urls_end_at"], json!(ends_at));
         assert!(page.says("The URL that stood here before is still taken until"), "{}", page.text());
+        assert!(console.get("/sites/default/setup").says("This is a new URL."));
         app.clock.set(ends_at);
+        assert!(!console.get("/sites/default/setup").says("This is a new URL."));
         assert_eq!(site(app)["previous_webhook_urls_end_at"], Value::Null);
         assert!(!console.get(PAGE).says("is still taken until"));
     }

@@ -65,6 +65,8 @@ fn one_that_is_down_is_tried_with_one_push_at_a_time_and_gets_everything_once_it
         carry(app);
         let stands = destination(app, &id);
         assert_eq!(stands.state, State::Paused, "{stands:?}");
+        let home = || crate::console::support::Console::sign_in(app).get("/sites/default");
+        assert!(home().says("does not take what it is told"), "{}", home().text());
         let before = receiver.heard().len();
         carry_after(app, TimeDelta::seconds(29));
         assert_eq!(receiver.heard().len(), before, "it is left alone");
@@ -73,6 +75,7 @@ fn one_that_is_down_is_tried_with_one_push_at_a_time_and_gets_everything_once_it
         }
         let stands = destination(app, &id);
         assert_eq!((stands.state, stands.failures), (State::Ok, 0));
+        assert!(!home().says("does not take what it is told"), "{}", home().text());
         for number in 1..=30 {
             let push = push_of(app, &id, &format!("buyer-{number}@example.com"));
             assert_eq!(push.status, "done", "{push:?}");
