@@ -82,7 +82,7 @@ on_both_databases! {
         let plan = planned(app, &saved);
         let page = console.get(&plan);
         assert!(page.says("New level: Gold Club.") && page.says("Product 501 gives Gold Club."), "{}", page.text());
-        assert!(page.says("gains gold-club") && page.says("does not have it"), "{}", page.text());
+        assert!(page.says("gains Gold Club") && page.says("does not have it"), "{}", page.text());
         assert!(app.levels_of("dana@x.example").is_empty(), "nothing has happened yet");
         let home = applied(app, &console, &plan);
         assert!(home.says("Saved: 3 levels gained, 0 levels lost, 0 ends moved."), "{}", home.text());
