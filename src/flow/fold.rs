@@ -8,7 +8,7 @@ use crate::core::purchase::Purchase;
 use crate::store::conn::Conn;
 use crate::store::events::{self, Stored as StoredEvent};
 use crate::store::product_counts::{self, Counts};
-use crate::store::purchases::{self, Stored as StoredPurchase};
+use crate::store::purchases::{self, Revision, Stored as StoredPurchase};
 use crate::store::webhooks::Status;
 use crate::store::{Result, observations};
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,7 +186,7 @@ impl Desk {
         }
         self.read_purchases(conn, bench, ids.iter())?;
         let mut events = self.events_of(conn, bench, &ids)?;
-        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        let (mut gone, mut come, mut revised) = (Vec::new(), Vec::new(), Vec::new());
         let (mut relisted, mut counts) = (Relisted::default(), Counts::default());
         for (id, cause) in &touched.purchases {
             let events = events.remove(id).unwrap_or_default();
@@ -209,12 +209,19 @@ impl Desk {
             if before != after {
                 before.iter().for_each(|purchase| counts.go(&purchase.outline.terms));
                 after.iter().for_each(|purchase| counts.come(&purchase.outline.terms));
-                gone.extend(before.map(|purchase| purchase.outline.id));
-                come.extend(after);
+                match (before, after) {
+                    (Some(before), Some(after)) => revised.push(Revision { before, after }),
+                    (before, after) => {
+                        gone.extend(before.map(|purchase| purchase.outline.id));
+                        come.extend(after);
+                    }
+                }
             }
         }
         relisted.write(conn, site_id)?;
-        purchases::replace(conn, site_id, &gone, &come)?;
+        purchases::remove(conn, site_id, &gone)?;
+        purchases::insert(conn, site_id, &come)?;
+        purchases::revise(conn, site_id, &revised)?;
         product_counts::add(conn, site_id, counts)
     }
 

@@ -66,7 +66,7 @@ impl Step {
 pub struct Progress {
     /// Members whose access was computed.
     pub done: i64,
-    /// Members who are concerned, those counted twice who have several of the products.
+    /// Members who are concerned.
     pub total: i64,
 }
 
@@ -103,10 +103,11 @@ pub fn preview(
     Ok(())
 }
 
-/// How many members have purchases of some products, those counted twice who have several of them.
+/// How many members have purchases that are concerned.
 pub(super) fn count(conn: &mut Conn, site_id: &str, scopes: &[Option<String>]) -> Result<i64> {
-    let of = |scope: &Option<String>| purchases::count_members(conn, site_id, scope.as_deref());
-    scopes.iter().map(of).sum()
+    // One scope that is no product is all there are.
+    let products: Option<Vec<String>> = scopes.iter().cloned().collect();
+    purchases::count_members(conn, site_id, products.as_deref())
 }
 
 /// Which purchases the difference of two sets of rules is about: those of some products, or all of them (`None`).

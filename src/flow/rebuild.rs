@@ -142,7 +142,7 @@ pub(super) fn again(
             let count = ids.len();
             // As with events: folded anew, whatever is recorded.
             product_counts::leave(conn, &site_id, &ids)?;
-            purchases::replace(conn, &site_id, &ids, &[])?;
+            purchases::remove(conn, &site_id, &ids)?;
             touched.purchases.extend(ids.into_iter().map(|id| (id, cause.clone())));
             (count, last)
         }

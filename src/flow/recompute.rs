@@ -21,7 +21,8 @@ pub struct Scope {
 /// Asks for a recompute, in the transaction that changes the rules.
 pub fn ask(conn: &mut Conn, bench: &Bench, scope: &Scope, cause: &Cause) -> Result<Recompute> {
     let site_id = &bench.site.id;
-    let members = purchases::count_members(conn, site_id, scope.product_id.as_deref())?;
+    let product = scope.product_id.as_ref().map(std::slice::from_ref);
+    let members = purchases::count_members(conn, site_id, product)?;
     let recompute = Recompute {
         site_id: site_id.clone(),
         id: crate::ids::new(),

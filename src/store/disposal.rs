@@ -15,9 +15,10 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 
 /// The tables whose rows belong to a site, and what their keys have besides it; bodies, whose batches
 /// are smaller, are apart. A table stands before those that it refers to.
-const TABLES: [(&str, &str); 30] = [
+const TABLES: [(&str, &str); 31] = [
     ("webhooks", "id"),
     ("event_ties", "tie, event_id"),
+    ("lead_emails", "email, lead_key"),
     ("events", "id"),
     ("purchase_terms", "product_id, purchase_id, ordinal"),
     ("purchases", "id"),

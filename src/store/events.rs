@@ -4,7 +4,7 @@
 
 use super::conn::Conn;
 use super::observations::hash;
-use super::schema::{event_ties, events, webhooks};
+use super::schema::{event_ties, events, lead_emails, webhooks};
 use super::sets::{self, insert_missing, insert_set};
 use super::{IN_MAX, Result, from_json, stored, to_json};
 use crate::core::event::{Event, EventId, LeadKey, Vouched};
@@ -96,6 +96,33 @@ impl TieRow {
     }
 }
 
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Insertable)]
+#[diesel(table_name = lead_emails)]
+struct LeadEmail {
+    site_id: String,
+    email: String,
+    lead_key: String,
+}
+
+impl LeadEmail {
+    /// The addresses that an event names its lead with.
+    fn of(site_id: &str, event: &Event) -> BTreeSet<Self> {
+        let person = &event.said.person;
+        let emails = [&person.profile_email, &person.transaction_email].into_iter().flatten();
+        let row = |(lead, email): (&LeadKey, &String)| Self {
+            site_id: site_id.to_owned(),
+            email: email.clone(),
+            lead_key: lead.0.clone(),
+        };
+        event
+            .lead
+            .iter()
+            .flat_map(|lead| emails.clone().map(move |email| (lead, email)))
+            .map(row)
+            .collect()
+    }
+}
+
 /// A tie as the index keeps it.
 fn tie_text(tie: &Tie) -> String {
     match tie {
@@ -152,6 +179,11 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[Stored], come: &[&Stored]
     let tied: Vec<TieRow> = come.iter().flat_map(|stored| TieRow::of(site_id, stored)).collect();
     // A tie may have outlived its event, and a rebuild trusts no row.
     insert_missing!(conn, event_ties, &tied, { site_id: Text, tie: Text, event_id: Text });
+    let named: BTreeSet<LeadEmail> =
+        come.iter().flat_map(|stored| LeadEmail::of(site_id, &stored.event)).collect();
+    let named: Vec<LeadEmail> = named.into_iter().collect();
+    // A lead keeps every address that it was ever named with: who looks for one reads its events anyway.
+    insert_missing!(conn, lead_emails, &named, { site_id: Text, email: Text, lead_key: Text });
     Ok(())
 }
 
@@ -256,7 +288,7 @@ pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec
     Ok(found)
 }
 
-/// The leads of events that have ever carried one of some addresses.
+/// The leads that were ever named with one of some addresses, also where the event that did so is none any more.
 pub fn leads_with_emails(
     conn: &mut Conn,
     site_id: &str,
@@ -264,14 +296,11 @@ pub fn leads_with_emails(
 ) -> Result<BTreeSet<LeadKey>> {
     let mut found = BTreeSet::new();
     for emails in emails.chunks(IN_MAX) {
-        let of_site = || events::table.filter(events::site_id.eq(site_id));
-        let by_profile = of_site().filter(events::profile_email.eq_any(emails));
-        let by_transaction = of_site().filter(events::transaction_email.eq_any(emails));
-        let leads = by_profile.select(events::lead_key).distinct().load::<Option<String>>(conn)?;
-        found.extend(leads.into_iter().flatten().map(LeadKey));
-        let leads =
-            by_transaction.select(events::lead_key).distinct().load::<Option<String>>(conn)?;
-        found.extend(leads.into_iter().flatten().map(LeadKey));
+        let leads = lead_emails::table
+            .filter(lead_emails::site_id.eq(site_id))
+            .filter(lead_emails::email.eq_any(emails))
+            .select(lead_emails::lead_key);
+        found.extend(leads.load::<String>(conn)?.into_iter().map(LeadKey));
     }
     Ok(found)
 }
@@ -376,15 +405,38 @@ pub fn misfiled(conn: &mut Conn, site_id: &str, ids: &[EventId]) -> Result<BTree
         let known = read_all(rows.clone())?;
         let named = known.iter().flat_map(|stored| ties(&stored.event));
         let tied = tied(conn, site_id, &named.map(|tie| tie_text(&tie)).collect())?;
+        let emails = known.iter().flat_map(|stored| LeadEmail::of(site_id, &stored.event));
+        let led = recorded_emails(conn, site_id, &emails.collect())?;
         for (row, stored) in rows.into_iter().zip(known) {
             let named = ties(&stored.event);
-            let is_tied = named.iter().all(|tie| tied.contains(&(tie_text(tie), row.id.clone())));
+            let is_tied = named.iter().all(|tie| tied.contains(&(tie_text(tie), row.id.clone())))
+                && LeadEmail::of(site_id, &stored.event).is_subset(&led);
             if !is_tied || (Row { said: row.said.clone(), ..Row::of(site_id, &stored)? }) != row {
                 misfiled.insert(stored.event.id);
             }
         }
     }
     Ok(misfiled)
+}
+
+/// Those of some addresses of leads that are recorded.
+fn recorded_emails(
+    conn: &mut Conn,
+    site_id: &str,
+    wanted: &BTreeSet<LeadEmail>,
+) -> Result<BTreeSet<LeadEmail>> {
+    let emails: BTreeSet<&String> = wanted.iter().map(|row| &row.email).collect();
+    let emails: Vec<&String> = emails.into_iter().collect();
+    let mut found = BTreeSet::new();
+    for emails in emails.chunks(IN_MAX) {
+        let rows = lead_emails::table
+            .filter(lead_emails::site_id.eq(site_id))
+            .filter(lead_emails::email.eq_any(emails.iter().copied()))
+            .select((lead_emails::email, lead_emails::lead_key));
+        let row = |(email, lead_key)| LeadEmail { site_id: site_id.to_owned(), email, lead_key };
+        found.extend(rows.load::<(String, String)>(conn)?.into_iter().map(row));
+    }
+    Ok(found)
 }
 
 /// Some ties, each with the events that it is recorded for.

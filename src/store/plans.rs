@@ -190,7 +190,7 @@ pub struct Plan {
     pub reached: String,
     /// Members that were looked at.
     pub done: i64,
-    /// Members that are concerned, those counted twice who have several of the products.
+    /// Members that are concerned.
     pub total: i64,
     /// What it has found so far.
     pub counts: Counts,

@@ -15,6 +15,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Text, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod revise;
+
+pub use revise::{Revision, revise};
+
 /// One purchase as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -84,7 +88,7 @@ impl Row {
     }
 }
 
-#[derive(Insertable)]
+#[derive(PartialEq, Insertable)]
 #[diesel(table_name = purchase_terms, treat_none_as_default_value = false)]
 struct TermRow {
     site_id: String,
@@ -139,20 +143,19 @@ pub fn of_leads(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec
     Ok(found)
 }
 
-/// Removes purchases, and writes others in their place or anew.
-pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stored]) -> Result<()> {
-    for gone in gone.chunks(IN_MAX) {
+/// Removes purchases.
+pub fn remove(conn: &mut Conn, site_id: &str, ids: &[PurchaseId]) -> Result<()> {
+    for ids in ids.chunks(IN_MAX) {
         diesel::delete(purchases::table)
             .filter(purchases::site_id.eq(site_id))
-            .filter(purchases::id.eq_any(gone.iter().map(|id| id.0.as_str())))
+            .filter(purchases::id.eq_any(ids.iter().map(|id| id.0.as_str())))
             .execute(conn)?;
     }
-    for gone in gone.chunks(IN_MAX) {
-        diesel::delete(purchase_terms::table)
-            .filter(purchase_terms::site_id.eq(site_id))
-            .filter(purchase_terms::purchase_id.eq_any(gone.iter().map(|id| id.0.as_str())))
-            .execute(conn)?;
-    }
+    delete_terms(conn, site_id, ids)
+}
+
+/// Writes purchases that are not recorded.
+pub fn insert(conn: &mut Conn, site_id: &str, come: &[Stored]) -> Result<()> {
     let rows = come.iter().map(|p| Row::of(site_id, p)).collect::<Result<Vec<_>>>()?;
     insert_set!(conn, purchases, &rows, {
         site_id: Text,
@@ -170,7 +173,27 @@ pub fn replace(conn: &mut Conn, site_id: &str, gone: &[PurchaseId], come: &[Stor
         held_until: Nullable<Timestamp>,
         payment_due_at: Nullable<Timestamp>,
     });
-    let terms: Vec<TermRow> = come.iter().flat_map(|p| TermRow::of(site_id, p)).collect();
+    insert_terms(conn, site_id, come.iter())
+}
+
+/// Removes the terms of some purchases.
+fn delete_terms(conn: &mut Conn, site_id: &str, ids: &[PurchaseId]) -> Result<()> {
+    for ids in ids.chunks(IN_MAX) {
+        diesel::delete(purchase_terms::table)
+            .filter(purchase_terms::site_id.eq(site_id))
+            .filter(purchase_terms::purchase_id.eq_any(ids.iter().map(|id| id.0.as_str())))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Writes the terms of some purchases.
+fn insert_terms<'a>(
+    conn: &mut Conn,
+    site_id: &str,
+    purchases: impl Iterator<Item = &'a Stored>,
+) -> Result<()> {
+    let terms: Vec<TermRow> = purchases.flat_map(|p| TermRow::of(site_id, p)).collect();
     // A term may have outlived its purchase; a rebuild, which trusts no row, removes the purchase first.
     insert_missing!(conn, purchase_terms, &terms, {
         site_id: Text,
@@ -231,27 +254,34 @@ pub fn behind(
     Ok(behind)
 }
 
-/// How many members have a purchase with a term of a product, or any purchase at all.
-pub fn count_members(conn: &mut Conn, site_id: &str, product_id: Option<&str>) -> Result<i64> {
+/// How many members have purchases of some products, or any purchase at all (`None`); each of them once.
+pub fn count_members(
+    conn: &mut Conn,
+    site_id: &str,
+    product_ids: Option<&[String]>,
+) -> Result<i64> {
     use super::schema::leads;
     use diesel::dsl::count;
-    let of_site =
+    let of_site = || {
         purchases::table
             .inner_join(leads::table.on(
                 leads::site_id.eq(purchases::site_id).and(leads::lead_key.eq(purchases::lead_key)),
             ))
             .filter(purchases::site_id.eq(site_id))
-            .select(count(leads::email).aggregate_distinct());
-    Ok(match product_id {
-        None => of_site.first(conn)?,
-        Some(product_id) => {
-            let with_product = purchase_terms::table
-                .filter(purchase_terms::site_id.eq(site_id))
-                .filter(purchase_terms::product_id.eq(product_id))
-                .select(purchase_terms::purchase_id);
-            of_site.filter(purchases::id.eq_any(with_product)).first(conn)?
-        }
-    })
+            .select(count(leads::email).aggregate_distinct())
+    };
+    let Some(product_ids) = product_ids else { return Ok(of_site().first(conn)?) };
+    let mut members = 0;
+    // Of more products than one statement takes, whoever has some of several parts is counted with each.
+    for ids in product_ids.chunks(IN_MAX) {
+        let with_product = purchase_terms::table
+            .filter(purchase_terms::site_id.eq(site_id))
+            .filter(purchase_terms::product_id.eq_any(ids))
+            .select(purchase_terms::purchase_id);
+        let found: i64 = of_site().filter(purchases::id.eq_any(with_product)).first(conn)?;
+        members += found;
+    }
+    Ok(members)
 }
 
 /// How many purchases have a term that a mapping names, and started in its window.

@@ -124,6 +124,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    lead_emails (site_id, email, lead_key) {
+        site_id -> Text,
+        email -> Text,
+        lead_key -> Text,
+    }
+}
+
+diesel::table! {
     purchases (site_id, id) {
         site_id -> Text,
         id -> Text,
@@ -422,6 +430,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bodies,
     events,
     event_ties,
+    lead_emails,
     purchases,
     purchase_terms,
     leads,

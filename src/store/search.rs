@@ -6,10 +6,11 @@
 //! and by transaction anyway; what is none of one is little, and looked through.
 
 use super::conn::Conn;
+use super::events::leads_with_emails;
 use super::schema::{events, products, webhooks};
 use super::webhooks::{Filter, Status, Webhook, list};
 use super::{IN_MAX, Result};
-use crate::core::event::Kind;
+use crate::core::event::{Kind, LeadKey};
 use diesel::prelude::*;
 use std::collections::BTreeSet;
 
@@ -22,9 +23,13 @@ const LOOKED_THROUGH_MAX: usize = 10_000;
 /// How many of them are read at once.
 const LOOKED_THROUGH_AT_ONCE: i64 = 1_000;
 
-/// What becomes of a webhook that is no observation of an event, or not yet.
+/// What becomes of a webhook that is no observation of an event, or not yet. One that is rejected is listed by what it
+/// claims.
 const UNOBSERVED: [Status; 5] =
     [Status::Pending, Status::Unreadable, Status::Rejected, Status::Discarded, Status::Failed];
+
+/// Those of them that are never an observation, so that nobody looks for it by way of events.
+const NEVER_OBSERVED: [Status; 3] = [Status::Unreadable, Status::Rejected, Status::Discarded];
 
 /// Webhooks that name `q`, newest first, and the id of the last that was looked at, where more follow.
 pub fn naming(
@@ -97,7 +102,11 @@ impl Wanted<'_> {
 
     /// Looks up what names it by way of events, and looks through what is no observation of one.
     fn look_up(&self, conn: &mut Conn, limit: i64) -> Result<(Vec<Webhook>, Option<String>)> {
-        let mut ids = self.observations(conn)?;
+        let is_observed = |status: Status| !NEVER_OBSERVED.contains(&status);
+        let mut ids = BTreeSet::new();
+        if self.filter.status.is_none_or(is_observed) {
+            ids = self.observations(conn)?;
+        }
         ids.insert(self.q.to_owned());
         ids.extend(self.unobserved(conn)?.into_iter().map(|webhook| webhook.id));
         if let Some(before) = &self.filter.before {
@@ -126,13 +135,21 @@ impl Wanted<'_> {
 
     /// The webhooks that are observations of the events of an address, or of a transaction.
     fn observations(&self, conn: &mut Conn) -> Result<BTreeSet<String>> {
-        let of_site = || events::table.filter(events::site_id.eq(self.site_id));
-        let of_profile = of_site().filter(events::profile_email.eq(&self.address));
-        let of_transaction = of_site().filter(events::transaction_email.eq(&self.address));
+        let leads = leads_with_emails(conn, self.site_id, std::slice::from_ref(&self.address))?;
         let mut ids: BTreeSet<String> =
             Kind::ALL.iter().map(|kind| format!("{}:{}", kind.as_str(), self.q)).collect();
-        ids.extend(of_profile.select(events::id).limit(EVENTS_MAX).load::<String>(conn)?);
-        ids.extend(of_transaction.select(events::id).limit(EVENTS_MAX).load::<String>(conn)?);
+        let leads: Vec<LeadKey> = leads.into_iter().collect();
+        for leads in leads.chunks(IN_MAX) {
+            let of_address = events::table
+                .filter(events::site_id.eq(self.site_id))
+                .filter(events::lead_key.eq_any(leads.iter().map(|lead| lead.0.as_str())))
+                .filter(
+                    events::profile_email
+                        .eq(&self.address)
+                        .or(events::transaction_email.eq(&self.address)),
+                );
+            ids.extend(of_address.select(events::id).limit(EVENTS_MAX).load::<String>(conn)?);
+        }
         let ids: Vec<String> = ids.into_iter().collect();
         let mut found = BTreeSet::new();
         for ids in ids.chunks(IN_MAX) {
@@ -148,7 +165,8 @@ impl Wanted<'_> {
     /// The newest of those that are no observation, as far as they name it.
     fn unobserved(&self, conn: &mut Conn) -> Result<Vec<Webhook>> {
         let mut found = Vec::new();
-        for status in UNOBSERVED {
+        let asked = |status: &Status| self.filter.status.is_none_or(|asked| asked == *status);
+        for status in UNOBSERVED.into_iter().filter(asked) {
             let of_status = Filter { status: Some(status), before: self.filter.before.clone() };
             let batch = list(conn, self.site_id, &of_status, UNOBSERVED_MAX)?;
             found.extend(batch.into_iter().filter(|webhook| self.is_named_by(webhook)));

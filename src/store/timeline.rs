@@ -5,7 +5,7 @@
 
 use super::changes::Change;
 use super::conn::Conn;
-use super::schema::{changes, events, leads, webhooks};
+use super::schema::{changes, events, lead_emails, leads, webhooks};
 use super::webhooks::Webhook;
 use super::{Result, from_json};
 use crate::core::event::{EventId, LeadKey, Observation};
@@ -13,6 +13,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// In which order things are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -71,33 +72,50 @@ struct Row {
     purchase_id: Option<String>,
 }
 
+/// The leads of a person: those that have the address now, and those that were ever named with it. They are read first:
+/// PostgreSQL goes by the indexes of events where it is told which leads, and through all events of the site where it has
+/// to find out meanwhile.
+struct Leads {
+    /// Those that have it now: all that they did bears on the person.
+    now: Vec<String>,
+    /// All of them.
+    all: Vec<String>,
+}
+
+impl Leads {
+    fn of(conn: &mut Conn, site_id: &str, email: &str) -> Result<Self> {
+        let mut now: Vec<String> = leads::table
+            .filter(leads::site_id.eq(site_id))
+            .filter(leads::email.eq(email))
+            .order(leads::lead_key)
+            .limit(LEADS_MAX)
+            .select(leads::lead_key)
+            .load(conn)?;
+        // Its events name the address, so that they are told of in any case.
+        now.push(LeadKey::of_address(email).0);
+        let named = lead_emails::table
+            .filter(lead_emails::site_id.eq(site_id))
+            .filter(lead_emails::email.eq(email))
+            .order(lead_emails::lead_key)
+            .limit(LEADS_MAX)
+            .select(lead_emails::lead_key)
+            .load::<String>(conn)?;
+        let all: BTreeSet<String> = now.iter().cloned().chain(named).collect();
+        Ok(Self { now, all: all.into_iter().collect() })
+    }
+}
+
 /// The events that bear on the member with an address: those of the leads that it has now, and whatever
 /// names it.
 macro_rules! of_person {
     ($site_id:expr, $email:expr, $leads:expr) => {
-        events::site_id.eq($site_id).and(
+        events::site_id.eq($site_id).and(events::lead_key.eq_any($leads.all)).and(
             events::lead_key
-                .eq_any($leads)
+                .eq_any($leads.now)
                 .or(events::profile_email.eq($email))
                 .or(events::transaction_email.eq($email)),
         )
     };
-}
-
-/// The leads that have an address now, and the one that stands for the address itself. They are read first: PostgreSQL
-/// goes by the indexes of events where it is told which leads, and through all events of the site where it has to find
-/// out meanwhile; and SQLite does where it is told of none.
-fn leads_of(conn: &mut Conn, site_id: &str, email: &str) -> Result<Vec<String>> {
-    let mut keys: Vec<String> = leads::table
-        .filter(leads::site_id.eq(site_id))
-        .filter(leads::email.eq(email))
-        .order(leads::lead_key)
-        .limit(LEADS_MAX)
-        .select(leads::lead_key)
-        .load(conn)?;
-    // Its events name the address, so that they are told of in any case.
-    keys.push(LeadKey::of_address(email).0);
-    Ok(keys)
 }
 
 /// Puts a query in order, and narrows it to what lies behind a place, by its instant and its id.
@@ -134,7 +152,7 @@ pub fn events(
     (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Occurred>> {
-    let leads = leads_of(conn, site_id, email)?;
+    let leads = Leads::of(conn, site_id, email)?;
     let query = events::table
         .filter(of_person!(site_id.to_owned(), email.to_owned(), leads))
         .select(Row::as_select())
@@ -160,7 +178,7 @@ pub fn webhooks(
     (order, place): (Order, Option<Place<'_>>),
     limit: i64,
 ) -> Result<Vec<Webhook>> {
-    let leads = leads_of(conn, site_id, email)?;
+    let leads = Leads::of(conn, site_id, email)?;
     let theirs = events::table
         .filter(of_person!(site_id.to_owned(), email.to_owned(), leads))
         .select(events::id.nullable());

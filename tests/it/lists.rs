@@ -205,7 +205,7 @@ fn fill(store: &Store) {
         for number in 0..MANY {
             alarms::begin(conn, &alarm(number))?;
         }
-        purchases::replace(conn, &id(0), &[], &(0..MANY).map(purchase).collect::<Vec<_>>())?;
+        purchases::insert(conn, &id(0), &(0..MANY).map(purchase).collect::<Vec<_>>())?;
         pushed::fill(conn)?;
         // PostgreSQL learns by and by how much there is; the test does not wait for that. Table by table:
         // without a name it would be those of the whole server, too, where other tests are at work.
