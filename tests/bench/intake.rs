@@ -10,6 +10,8 @@ use super::{Arguments, load};
 
 /// How many slices of load and of bare inserts take turns, so that a slow disk meets both.
 const SLICES: u32 = 4;
+/// How many take turns where the slowest of each are compared: a pause of the machine is to meet both.
+const SLICES_OF_LATENCIES: u32 = 32;
 /// The group of the bare inserts, before any was measured.
 const FIRST_GROUP: usize = 32;
 
@@ -90,11 +92,11 @@ fn at_half(
     bare: &mut Inserter,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let slice = arguments.seconds / f64::from(SLICES);
+    let slice = 2.0 * arguments.seconds / f64::from(SLICES_OF_LATENCIES);
     let request = || server.webhook(webhooks.next());
     bare.latencies.clear();
     let mut latencies = load::histogram();
-    for _ in 0..SLICES {
+    for _ in 0..SLICES_OF_LATENCIES {
         let open = load::open(&server.address, arguments.connections, slice, rate, request)?;
         latencies.add(&open.latencies)?;
         bare.run(group, slice)?;

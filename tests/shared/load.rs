@@ -93,9 +93,7 @@ pub fn open(
 ) -> anyhow::Result<Loaded> {
     let latencies = RefCell::new(histogram());
     let next = Cell::new(0_u32);
-    let began = Instant::now();
-    let sender = async || {
-        let mut connection = Connection::open(address).await?;
+    let sender = async |mut connection: Connection, began: Instant| {
         loop {
             let number = next.replace(next.get() + 1);
             let due = Duration::from_secs_f64(f64::from(number) / rate);
@@ -108,8 +106,14 @@ pub fn open(
             note(&mut latencies.borrow_mut(), began.elapsed().saturating_sub(due));
         }
     };
-    run(try_join_all((0..connections).map(|_| sender())))?;
-    Ok(Loaded { seconds: began.elapsed().as_secs_f64(), latencies: latencies.into_inner() })
+    let took = run(async {
+        // No request waits for its connection.
+        let open = try_join_all((0..connections).map(|_| Connection::open(address))).await?;
+        let began = Instant::now();
+        try_join_all(open.into_iter().map(|connection| sender(connection, began))).await?;
+        Ok(began.elapsed())
+    })?;
+    Ok(Loaded { seconds: took.as_secs_f64(), latencies: latencies.into_inner() })
 }
 
 /// Sends a number of requests, as fast as they are answered.
