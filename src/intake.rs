@@ -214,7 +214,9 @@ fn counted(rows: &[NewWebhook]) -> Counts {
     let mut counts = Counts::new();
     for row in rows.iter().filter(|row| row.feed != Feed::Test.as_str()) {
         let day = (row.site_id.clone(), row.received_at.date());
-        let money = row.kind.is_some_and(|kind| kind != Kind::Other.as_str());
+        // Nothing is told by what is rejected, whatever it claims.
+        let kind = row.kind.filter(|_| row.vouched.is_some());
+        let money = kind.is_some_and(|kind| kind != Kind::Other.as_str());
         let one = Count { webhooks: 1, money_webhooks: i64::from(money), ..Count::default() };
         *counts.entry(day).or_default() += one;
     }
@@ -299,21 +301,20 @@ fn row(app: &App, door: &Door, body: &[u8]) -> (NewWebhook, Judgement) {
                 (Status::Pending, Some((observation.as_ref(), vouched.rank())), None)
             }
             Judgement::Unreadable(why) => (Status::Unreadable, None, Some(why.clone())),
-            Judgement::Rejected(why) => (Status::Rejected, None, Some(why.clone())),
+            Judgement::Rejected(why, _) => (Status::Rejected, None, Some(why.clone())),
         };
-    let said = says.map(|(observation, _)| observation);
-    let person = said.map(|said| &said.person);
-    let email = person.and_then(|p| p.profile_email.as_ref().or(p.transaction_email.as_ref()));
+    // What is rejected is listed by what it claims.
+    let listed = judgement.names();
     let row = NewWebhook {
         site_id: door.site_id.clone(),
         id: crate::ids::new(),
         received_at: now,
         feed: feed.as_str(),
         status: status.as_str(),
-        kind: said.map(|said| said.kind.as_str()),
-        transaction_id: said.and_then(|said| said.transaction_id.clone()),
-        product_id: said.and_then(|said| said.product_id.clone()),
-        email: email.cloned(),
+        kind: listed.map(|listed| listed.kind.as_str()),
+        transaction_id: listed.and_then(|listed| listed.transaction_id.clone()),
+        product_id: listed.and_then(|listed| listed.product_id.clone()),
+        email: listed.and_then(|listed| listed.person.address().cloned()),
         reason,
         changes: 0,
         body_hash: secrets::body_hash(body).to_vec(),
@@ -322,7 +323,7 @@ fn row(app: &App, door: &Door, body: &[u8]) -> (NewWebhook, Judgement) {
         attempts: 0,
         next_attempt_at: says.map(|_| now),
         vouched: says.map(|(_, rank)| rank),
-        said: said.and_then(|said| observations::said(said).ok()),
+        said: says.and_then(|(said, _)| observations::said(said).ok()),
     };
     (row, judgement)
 }

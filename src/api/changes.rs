@@ -18,13 +18,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Every kind of cause.
-const CAUSES: [&str; 11] = [
+const CAUSES: [&str; 12] = [
     "event",
     "mapping",
     "timer",
     "override",
     "settings",
     "discard",
+    "restore",
     "import",
     "reconcile",
     "breaker",

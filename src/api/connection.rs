@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 const ENABLE: &str = "Webhooks are stored and not applied. Enable the site to catch up.";
-const PASTE: &str = "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then make a \
-                     test purchase.";
+const PASTE: &str = "Paste webhook_url into Kartra (Integrations > My API > Outbound API), then buy something \
+                     there in test mode.";
 const LOOK: &str = "Nothing has come for longer than usual. Look in Kartra whether the Outbound API and \
                     the IPN still name webhook_url, and whether this address can be reached from outside.";
 const MAP: &str = "Purchases are held because no mapping names their product and price point. Map these \

@@ -158,7 +158,7 @@ pub async fn apply(
     let applied = app.blocking(move |app| match app.flow().apply_plan(&site, &id)? {
         Applied::Unknown => Err(Problem::not_found("plan")),
         Applied::Waits => Err(Problem::conflict(
-            "An earlier change of the rules is still being computed. Wait until its recompute is done, then apply the plan.",
+            "An earlier change of the rules is still being worked out for everybody. Wait until that is done, then apply the plan.",
         )),
         Applied::Refused(plan) => Err(refusal(&plan)),
         Applied::Done(plan, asked) => {

@@ -34,7 +34,8 @@ pub(super) struct ReadingView {
     event: Option<EventView>,
     /// The member whose event it is now; null where there is none.
     member: Option<MemberRef>,
-    /// The steps of access that are recorded as caused by the event, or by its discarding; oldest first, at most 100.
+    /// The steps of access that are recorded as caused by the event, or by its discarding or restoring; oldest first,
+    /// at most 100.
     changes: Vec<ChangeView>,
 }
 

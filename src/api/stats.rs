@@ -106,6 +106,9 @@ struct LagView {
     /// Pushes that no destination has confirmed and that are tried by themselves. The oldest is the one that has
     /// waited longest for its first attempt at a destination that is enabled.
     pushes: BacklogView,
+    /// Those of `pushes` whose last attempt has failed. The oldest is the one that has been wanted longest at a
+    /// destination that is enabled.
+    retrying: BacklogView,
 }
 
 /// How much waits.
@@ -204,6 +207,7 @@ struct Sum {
     levels: Vec<LevelCountView>,
     webhooks: Backlog,
     pushes: Backlog,
+    retrying: Backlog,
 }
 
 impl Sum {
@@ -227,7 +231,9 @@ impl Sum {
             self.levels.push(LevelCountView { site: site.id.clone(), level, name, members });
         }
         join(&mut self.webhooks, waiting::webhooks(conn, &site.id)?);
-        join(&mut self.pushes, waiting::pushes(conn, &site.id)?);
+        let (pushes, retrying) = waiting::pushes(conn, &site.id)?;
+        join(&mut self.pushes, pushes);
+        join(&mut self.retrying, retrying);
         Ok(())
     }
 
@@ -249,6 +255,7 @@ impl Sum {
             lag: LagView {
                 webhooks: BacklogView::of(self.webhooks, now),
                 pushes: BacklogView::of(self.pushes, now),
+                retrying: BacklogView::of(self.retrying, now),
             },
         }
     }

@@ -162,8 +162,9 @@ pub async fn replay(
     path: web::Path<(String, String)>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let discarded = "The webhook was discarded. Restore it, which applies it as well.";
-    again(&app, path.into_inner(), |status| status != Status::Discarded.as_str(), discarded).await
+    let refused = "The webhook was discarded. Restore it, which applies it as well.";
+    let again = Again { is_restored: false, refused };
+    again.apply(&app, path.into_inner()).await
 }
 
 /// `POST /sites/{site}/webhooks/{id}/restore`: a discarded webhook counts again.
@@ -173,38 +174,48 @@ pub async fn restore(
     path: web::Path<(String, String)>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let standing = "The webhook is not discarded. Replay it to apply it again.";
-    again(&app, path.into_inner(), |status| status == Status::Discarded.as_str(), standing).await
+    let refused = "The webhook is not discarded. Replay it to apply it again.";
+    let again = Again { is_restored: true, refused };
+    again.apply(&app, path.into_inner()).await
 }
 
-async fn again(
-    app: &App,
-    (site, id): (String, String),
-    may: fn(&str) -> bool,
-    else_say: &'static str,
-) -> Result<HttpResponse, Problem> {
-    let key = (site.clone(), id.clone());
-    let applied = app.blocking(move |app| {
-        app.change(&site, |conn, bench| {
-            let Some(webhook) = webhooks::get(conn, &site, &id)? else {
-                return Err(Problem::not_found("webhook"));
-            };
-            if webhook.is_test() {
-                let detail = "It is a test purchase, which never counts. Send another one, or buy something.";
-                return Err(Problem::conflict(detail));
-            }
-            if !may(&webhook.status) {
-                return Err(Problem::conflict(else_say));
-            }
-            webhooks::make_due(conn, &site, &id, bench.at)?;
-            bench.makes_work();
-            Ok(())
-        })?;
-        Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)
-    });
-    applied.await?;
-    let webhook = load(app, key.0, key.1).await?;
-    Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
+/// A webhook that is to be applied again.
+struct Again {
+    /// Whether it is one that was discarded; else it is one that was not.
+    is_restored: bool,
+    /// What is said where it is the other way round.
+    refused: &'static str,
+}
+
+impl Again {
+    async fn apply(self, app: &App, (site, id): (String, String)) -> Result<HttpResponse, Problem> {
+        let key = (site.clone(), id.clone());
+        let applied = app.blocking(move |app| {
+            app.change(&site, |conn, bench| {
+                let Some(webhook) = webhooks::get(conn, &site, &id)? else {
+                    return Err(Problem::not_found("webhook"));
+                };
+                if webhook.is_test() {
+                    let detail = "It is a test purchase, which never counts. Send another one, or buy something.";
+                    return Err(Problem::conflict(detail));
+                }
+                if (webhook.status == Status::Discarded.as_str()) != self.is_restored {
+                    return Err(Problem::conflict(self.refused));
+                }
+                if self.is_restored {
+                    webhooks::restore(conn, &site, &id, bench.at)?;
+                } else {
+                    webhooks::make_due(conn, &site, &id, bench.at)?;
+                }
+                bench.makes_work();
+                Ok(())
+            })?;
+            Ok(app.flow().apply_now(&site, std::slice::from_ref(&id))?)
+        });
+        applied.await?;
+        let webhook = load(app, key.0, key.1).await?;
+        Ok(HttpResponse::Ok().json(WebhookView::from(webhook)))
+    }
 }
 
 /// `POST /sites/{site}/webhooks/{id}/discard`: it is no observation any more, until restored.

@@ -3,11 +3,17 @@
 use crate::app::{self, App, Options, Running};
 use crate::first_start::{DEFAULT_SITE, webhook_url};
 use crate::settings::Settings;
+use crate::store::conn::DatabaseUrl;
 use crate::store::{StoreError, sites};
 use crate::web::auth::Key;
 use crate::web::session;
-use std::io::{IsTerminal, Write};
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +38,8 @@ impl Serve {
             // The signals are caught before anything can be in flight.
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
+            // Held until the last thing is done.
+            let _alone = alone(settings)?;
             let running = app::start(settings, &Options::default())?;
             greet(&running)?;
             let stop = async {
@@ -44,6 +52,42 @@ impl Serve {
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Keeps other daemons from an SQLite database for as long as the file that it answers is open: whoever starts a second
+/// one there does not mean to. The system lets go of it when the process ends, however it ends. On PostgreSQL many work
+/// together, and commands work beside a daemon.
+fn alone(settings: &Settings) -> anyhow::Result<Option<File>> {
+    let url = DatabaseUrl::parse(settings.database.url.expose_secret())?;
+    let Some(database) = url.file() else { return Ok(None) };
+    let path = PathBuf::from(format!("{database}.lock"));
+    if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.with_context(|| format!("the directory {} cannot be made", directory.display()))?;
+    }
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = opened.with_context(|| format!("{} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(in_use(database, &path)),
+        // A file system without such locks keeps nobody from serving.
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+            tracing::warn!(file = %path.display(), "it cannot be seen whether another daemon serves this database");
+            Ok(Some(file))
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
+}
+
+fn in_use(database: &str, lock: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "another latchkey serves {database} already (it holds {}): stop that one first, or give this one a database \
+         of its own with database.url. Commands such as `latchkey explain` work beside it",
+        lock.display()
+    )
 }
 
 /// Tells an operator where everything is, and what to do with it.

@@ -3,6 +3,7 @@
 use super::desk::{Cursor, Desk, Listed, segment};
 use super::phrases;
 use super::refused::Refused;
+use super::rules::Levels;
 use super::shell::{Flash, Shell};
 use super::under_way::{Followed, UnderWay, following};
 use super::{form_at, page};
@@ -52,6 +53,7 @@ impl HeldOpen {
 struct HeldOpenPage {
     shell: Shell,
     here: String,
+    levels: Levels,
     items: Vec<HeldOpen>,
     first: String,
     next: String,
@@ -75,6 +77,7 @@ async fn list(
         first: from.first(&here),
         next: found.next(&here),
         under_way: UnderWay::followed(&desk, &site.id, recompute.as_deref()).await?,
+        levels: Levels::all(&desk, &site.id).await?,
         items: found.items,
         shell,
         here,

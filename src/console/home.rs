@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::desk::{Desk, Listed, Site, segment};
-use super::destinations::words::told;
+use super::destinations::{self, Destination};
 use super::phrases;
 use super::refused::Refused;
 use super::shell::Shell;
@@ -62,6 +62,22 @@ impl LevelCount {
 struct Lag {
     webhooks: Backlog,
     pushes: Backlog,
+    retrying: Backlog,
+}
+
+impl Lag {
+    /// How far behind destinations are, in words. What waits for its first attempt and what is tried again wait alike:
+    /// nobody has what they should have there.
+    fn of_pushes(&self) -> String {
+        let Self { pushes, retrying, .. } = self;
+        let oldest_seconds = pushes.oldest_seconds.max(retrying.oldest_seconds);
+        let all = Backlog { count: pushes.count, oldest_seconds }.in_words();
+        match retrying.count {
+            0 => all,
+            tried if tried == pushes.count => format!("{all}; being tried again"),
+            tried => format!("{all}; {tried} of them being tried again"),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +91,8 @@ impl Backlog {
     fn in_words(&self) -> String {
         match (self.count, self.oldest_seconds) {
             (0, _) => "nothing waits".to_owned(),
+            (1, 0) => "1 waits, not yet for a second".to_owned(),
+            (1, seconds) => format!("1 waits, for {}", span(seconds)),
             (count, 0) => format!("{count} wait, none for a second"),
             (count, seconds) => format!("{count} wait, the oldest for {}", span(seconds)),
         }
@@ -113,27 +131,18 @@ struct Need {
     action: &'static str,
 }
 
-/// A destination, as far as it may need a person.
-#[derive(Debug, Deserialize)]
-struct Destination {
-    name: String,
-    enabled: bool,
-    state: String,
-    detail: Option<String>,
-}
-
 /// How many destinations are looked at.
 const DESTINATIONS_MAX: usize = 100;
 
 /// A destination that cannot be reached. It is no alarm yet: most are back before anybody could have done something.
 fn of_destination(destination: &Destination) -> Option<Need> {
-    (destination.enabled && destination.state == "paused").then(|| Need {
+    destination.is_paused().then(|| Need {
         tone: "warn",
         title: format!("{} does not take what it is told", destination.name),
         detail: format!(
             "It is tried again by itself, with growing pauses. Until it is back, nothing changes there: who should lose \
              access has it still. {}",
-            told(destination.detail.as_deref().unwrap_or_default()).said
+            destination.why().said
         ),
         since: None,
         path: "/destinations",
@@ -174,9 +183,8 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
     let mut needs: Vec<Need> = of_connection(&site).into_iter().collect();
     needs.extend(of_waiting(&stats.waiting));
     needs.extend(alarms.items.into_iter().filter_map(of_alarm));
-    let destinations: Listed<Destination> =
-        desk.get(&format!("{path}/destinations?limit={DESTINATIONS_MAX}")).await?;
-    needs.extend(destinations.items.iter().filter_map(of_destination));
+    let destinations = destinations::listed(&desk, &site.id, DESTINATIONS_MAX).await?;
+    needs.extend(destinations.iter().filter_map(of_destination));
     let bars = |of: fn(&Day) -> (i64, i64)| {
         Chart::of(stats.days.iter().map(|day| (day.date.as_str(), of(day))))
     };
@@ -188,7 +196,7 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
         changes: bars(|day| (day.granted, day.revoked)),
         levels: stats.levels,
         webhook_lag: stats.lag.webhooks.in_words(),
-        push_lag: stats.lag.pushes.in_words(),
+        push_lag: stats.lag.of_pushes(),
         days: stats.days,
     })
 }
@@ -197,8 +205,8 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
 fn of_connection(site: &Site) -> Option<Need> {
     let (title, detail) = match site.connection.state.as_str() {
         "disabled" => (
-            "This site is disabled",
-            "What comes is stored and not applied. Enable the site to catch up.",
+            "This site is switched off",
+            "What Kartra sends is kept and changes nobody's access. Tick “Apply webhooks” in the settings, and all of it is caught up.",
         ),
         "silent" => (
             "Nothing has come from Kartra for longer than usual",
@@ -223,7 +231,7 @@ fn of_waiting(waiting: &Waiting) -> Vec<Need> {
             waiting.failed_pushes,
             "bad",
             ("access step could not be carried out", "access steps could not be carried out"),
-            "A destination has refused them ten times. Somebody there has what they should not have, or lacks what they paid for.",
+            "A destination has not taken them however often they were tried, and they are not tried again before the night. Somebody there has what they should not have, or lacks what they paid for.",
             "/destinations",
             "Look at the destinations",
         ),
@@ -305,6 +313,23 @@ fn of_alarm(alarm: Alarm) -> Option<Need> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_tried_again_waits_as_well() {
+        let lag = |pushes: (i64, i64), retrying: (i64, i64)| {
+            let of = |(count, oldest_seconds)| Backlog { count, oldest_seconds };
+            Lag { webhooks: of((0, 0)), pushes: of(pushes), retrying: of(retrying) }.of_pushes()
+        };
+        assert_eq!(lag((0, 0), (0, 0)), "nothing waits");
+        assert_eq!(lag((1, 90), (0, 0)), "1 waits, for 1 minute");
+        assert_eq!(lag((2, 0), (2, 7_200)), "2 wait, the oldest for 2 hours; being tried again");
+        assert_eq!(
+            lag((3, 60), (1, 7_200)),
+            "3 wait, the oldest for 2 hours; 1 of them being tried again"
+        );
+        // At a destination that is switched off nothing has an age.
+        assert_eq!(lag((2, 0), (0, 0)), "2 wait, none for a second");
+    }
 
     #[test]
     fn a_stretch_is_told_in_its_largest_unit() {

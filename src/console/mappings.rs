@@ -36,6 +36,9 @@ struct MappingPage {
     policy: PolicyForm,
     faults: Faults,
     error: String,
+    /// What whoever comes back from a plan is told.
+    notice: &'static str,
+    window_hint: String,
 }
 
 /// What the fields hold, but for the policy.
@@ -82,7 +85,7 @@ async fn save(
 ) -> Result<HttpResponse, Refused> {
     let (site, id) = path.into_inner();
     let found = Found::of(&desk, &site, &id).await?;
-    if fields.get("do") == "preview" {
+    if plans::is_look(&fields) {
         return desk.page(&found.page(&desk, &fields, Faults::default()));
     }
     let mut faults = Faults::default();
@@ -132,10 +135,6 @@ fn changes(mapping: &Mapping, fields: &Fields, faults: &mut Faults) -> Vec<Value
     if (of("state") == "on") != mapping.enabled {
         edit.insert("enabled".to_owned(), (of("state") == "on").into());
     }
-    let price_point = Some(of("price_point")).filter(|point| !point.is_empty());
-    if price_point != mapping.price_point.as_deref() {
-        edit.insert("price_point".to_owned(), price_point.into());
-    }
     let window = [
         ("purchased_from", &mapping.purchased_from),
         ("purchased_before", &mapping.purchased_before),
@@ -150,7 +149,10 @@ fn changes(mapping: &Mapping, fields: &Fields, faults: &mut Faults) -> Vec<Value
     if serde_json::to_value(&mapping.policy).ok().as_ref() != Some(&policy) {
         edit.insert("policy".to_owned(), policy);
     }
-    if !edit.is_empty() {
+    let price_point = Some(of("price_point")).filter(|point| !point.is_empty());
+    if !edit.is_empty() || price_point != mapping.price_point.as_deref() {
+        // Always written: by it the plan knows that it came from here, and not from the page of the products.
+        edit.insert("price_point".to_owned(), price_point.into());
         changes.push(json!({ "op": "update_mapping", "id": mapping.id, "mapping": edit }));
     }
     changes
@@ -159,7 +161,7 @@ fn changes(mapping: &Mapping, fields: &Fields, faults: &mut Faults) -> Vec<Value
 /// What is said of faults at the top of the page; empty where there are none.
 fn wrong(faults: &Faults) -> String {
     let of_all = [faults.text_of(""), faults.at(ORIGIN, "").to_owned()].concat();
-    if of_all.is_empty() { faults.summary().to_owned() } else { of_all }
+    if of_all.is_empty() { faults.summary() } else { of_all }
 }
 
 /// The fields of the form that makes a mapping what it is here, as a plan has it; `new_level` names its level where
@@ -226,11 +228,15 @@ impl Found {
             if is_sent { Answers::read(fields, AT) } else { Answers::of(&mapping.policy) };
         let title = product.as_ref().map_or(mapping.product_id.as_str(), Product::title).to_owned();
         // Somebody who only looks at the picture has not been told yet what somebody else has changed meanwhile.
-        let is_preview = fields.get("do") == "preview";
-        let version =
-            if is_preview { fields.get("version").to_owned() } else { mapping.version.to_string() };
+        let version = if plans::is_look(fields) {
+            fields.get("version").to_owned()
+        } else {
+            mapping.version.to_string()
+        };
         MappingPage {
             version,
+            notice: plans::welcome(fields),
+            window_hint: site.window_hint(),
             shell: desk.shell_of(&site.site, "products", format!("What {title} gives")),
             policy: PolicyForm::of_mapping(AT, &answers, &site.policy, &faults.all_of(ORIGIN)),
             error: wrong(&faults),

@@ -5,7 +5,7 @@ use crate::core::Instant;
 /// The kinds of events, as an operator calls them.
 const KINDS: [(&str, &str); 8] = [
     ("sale", "Sale"),
-    ("rebill", "Repeat payment"),
+    ("rebill", "Rebill"),
     ("payment_failed", "Failed payment"),
     ("partial_refund", "Partial refund"),
     ("cancellation", "Cancellation"),
@@ -44,8 +44,8 @@ pub const STATUSES: [Status; 10] = [
     Status {
         word: "held",
         label: "Held",
-        meaning: "Its purchase is held: its product is unmapped, so it gives no level yet. Map the product: the purchase \
-                  then counts from its own date.",
+        meaning: "Its purchase is held: it waits for a mapping, since its product is unmapped, and gives no level yet. \
+                  Map the product: the purchase then counts from its own date.",
         tone: "warn",
     },
     Status {
@@ -75,7 +75,9 @@ pub const STATUSES: [Status; 10] = [
     Status {
         word: "rejected",
         label: "Rejected",
-        meaning: "Its secret is not the IPN secret of the settings. If the settings are wrong, correct them and replay it.",
+        meaning: "Its secret key is not the IPN secret of the settings, so it may not be Kartra's, and it changes \
+                  nothing. If the secret of the settings is wrong, correct it and replay the webhook; if Kartra did \
+                  not send it, discard it.",
         tone: "bad",
     },
     Status {
@@ -106,11 +108,12 @@ pub fn status(word: &str) -> Option<&'static Status> {
 pub fn cause(kind: &str) -> &'static str {
     match kind {
         "event" => "because of what Kartra told",
-        "mapping" => "because a mapping was changed",
+        "mapping" => "because a mapping was made or changed",
         "timer" => "because its time had come",
         "override" => "because somebody decided so by hand",
         "settings" => "because the settings of the site were changed",
-        "discard" => "because a webhook was discarded",
+        "discard" => "because somebody discarded a webhook",
+        "restore" => "because somebody restored a webhook that had been discarded",
         "import" => "because of an import",
         "reconcile" => "because Kartra said so when asked",
         "breaker" => "because somebody decided about what was held open",
@@ -141,7 +144,7 @@ pub fn reason(code: &str) -> &str {
         "manual" => "given by hand",
         "manual_ended" => "was given by hand, and has ended",
         "blocked" => "blocked",
-        "held" => "held, because its product is unmapped",
+        "held" => "waits for a mapping: its product is unmapped",
         "held_open" => "held open until somebody decides",
         "nothing_gives_it" => "nothing gives it any more",
         other => other,

@@ -7,18 +7,50 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Deserialize;
 use std::fmt;
 
+/// What forms call that which a body names otherwise, by how its place ends.
+const LABELS: [(&str, &str); 9] = [
+    ("/heartbeat_url", "Address that is called while all is well"),
+    ("/ipn_secret", "Secret key of the IPN"),
+    ("/kartra_time_zone", "Time zone of the Kartra account"),
+    ("/level/id", "New level"),
+    ("/level/name", "New level"),
+    ("/product_id", "Product"),
+    ("/purchased_before", "Bought before"),
+    ("/purchased_from", "Bought on or after"),
+    ("/url", "Address"),
+];
+
 /// A refusal: an `application/problem+json` of the API.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Written")]
 pub struct Refused {
     /// The HTTP status.
     pub status: u16,
     /// The case in words.
     pub title: String,
-    /// What to do next.
+    /// What to do next; where fields are wrong, which, and how.
     pub detail: String,
     /// Where a body is wrong.
-    #[serde(default)]
     pub errors: Vec<Fault>,
+}
+
+/// A refusal as the API writes it: its detail says what is wrong with a field, and its errors which one that is.
+#[derive(Deserialize)]
+struct Written {
+    status: u16,
+    title: String,
+    detail: String,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+impl From<Written> for Refused {
+    fn from(written: Written) -> Self {
+        let Written { status, title, detail, errors } = written;
+        let told: Vec<String> = errors.iter().map(Fault::told).collect();
+        let detail = if told.is_empty() { detail } else { told.join(" ") };
+        Self { status, title, detail, errors }
+    }
 }
 
 /// One place in a body that is wrong.
@@ -28,6 +60,34 @@ pub struct Fault {
     pub pointer: String,
     /// What is wrong there, and what would be right.
     pub detail: String,
+}
+
+impl Fault {
+    /// What is wrong, with the field that it is about, as it is said where that field is not beside it.
+    pub fn told(&self) -> String {
+        let Self { pointer, detail } = self;
+        let end = if detail.ends_with('.') { "" } else { "." };
+        match label(pointer) {
+            label if label.is_empty() => format!("{detail}{end}"),
+            label => format!("“{label}”: {detail}{end}"),
+        }
+    }
+}
+
+/// What a form calls a place of a body; empty for the body as a whole.
+pub fn label(pointer: &str) -> String {
+    if let Some(question) = super::policy::question(pointer) {
+        return question.to_owned();
+    }
+    if let Some((_, label)) = LABELS.iter().find(|(end, _)| pointer.ends_with(*end)) {
+        return (*label).to_owned();
+    }
+    let is_name = |part: &&str| !part.is_empty() && part.parse::<usize>().is_err();
+    let Some(name) = pointer.rsplit('/').find(is_name) else { return String::new() };
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 impl Refused {
@@ -49,21 +109,12 @@ impl Refused {
 
     /// Something in a form that cannot even be put to the API.
     pub fn input(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let fault = Fault { pointer: pointer.into(), detail: detail.into() };
-        let problem = Problem::invalid(Vec::new());
-        Self { errors: vec![fault], ..Self::from(problem) }
-    }
-
-    /// All that is wrong, in one text.
-    pub fn said(&self) -> String {
-        let faults: Vec<String> =
-            self.errors.iter().map(|f| format!("{} {}", f.pointer, f.detail)).collect();
-        if faults.is_empty() { self.detail.clone() } else { faults.join("; ") }
+        Problem::invalid_at(pointer, detail).into()
     }
 
     /// What is wrong, as a notice on the next page.
     pub fn flash(&self) -> Flash {
-        Flash::danger(self.said())
+        Flash::danger(self.detail.clone())
     }
 }
 
@@ -73,12 +124,12 @@ impl From<Problem> for Refused {
             pointer: fault.pointer,
             detail: fault.detail,
         };
-        Self {
+        Self::from(Written {
             status: problem.status.as_u16(),
             title: problem.title.to_owned(),
             detail: problem.detail,
             errors: problem.errors.into_iter().map(fault).collect(),
-        }
+        })
     }
 }
 
@@ -96,5 +147,31 @@ impl ResponseError for Refused {
     /// The guard makes a page of it.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_name_of_its_field() {
+        let refused: Refused = serde_json::from_value(json!({
+            "type": "/problems/invalid", "title": "…", "status": 422, "detail": "must not be negative",
+            "errors": [
+                { "pointer": "/max_revocations/window_minutes", "detail": "must not be negative" },
+                { "pointer": "/levels/0/level", "detail": "There is no such level. Make it first." },
+                { "pointer": "/changes/0/policy/on_payment_failed/grace_days", "detail": "must be more" },
+                { "pointer": "/kartra_time_zone", "detail": "must be a zone" },
+                { "pointer": "", "detail": "There is one already." },
+            ],
+        }))
+        .expect("a refusal");
+        let told = "“Window minutes”: must not be negative. “Level”: There is no such level. Make it first. \
+                    “A payment fails”: must be more. “Time zone of the Kartra account”: must be a zone. There is one already.";
+        assert_eq!(refused.detail, told);
+        assert_eq!(Refused::input("/until", "Write a day.").detail, "“Until”: Write a day.");
+        assert_eq!(Refused::from(Problem::conflict("No.")).detail, "No.");
     }
 }

@@ -1,7 +1,7 @@
 //! Levels, mappings and products as pages read them, and what several pages say of them.
 
 use super::desk::{Desk, Listed, Site, segment};
-use super::refused::{Fault, Refused};
+use super::refused::{Fault, Refused, label};
 use crate::core::policy::Policy;
 use serde::Deserialize;
 
@@ -59,6 +59,18 @@ pub struct RuledSite {
     #[serde(flatten)]
     pub site: Site,
     pub policy: Policy,
+    kartra_time_zone: String,
+}
+
+impl RuledSite {
+    /// What is said beside the dates of a mapping.
+    pub fn window_hint(&self) -> String {
+        let empty = "Empty: whenever it was bought.";
+        match self.kartra_time_zone.as_str() {
+            "UTC" => empty.to_owned(),
+            zone => format!("{empty} Kartra's own dates are in {zone}; here they are in UTC."),
+        }
+    }
 }
 
 /// The levels of a site, for choosing one.
@@ -101,17 +113,9 @@ impl Levels {
 }
 
 impl Mapping {
-    /// Which purchases it is for, by when they started; empty where it is for all.
-    pub fn window(&self) -> String {
-        let day = |at: &str| format!("{} UTC", at.get(..16).unwrap_or(at).replace('T', " "));
-        match (&self.purchased_from, &self.purchased_before) {
-            (None, None) => String::new(),
-            (Some(from), None) => format!("bought on {} or later", day(from)),
-            (None, Some(before)) => format!("bought before {}", day(before)),
-            (Some(from), Some(before)) => {
-                format!("bought from {} until before {}", day(from), day(before))
-            }
-        }
+    /// Whether it is only for purchases that were made between some instants.
+    pub fn has_window(&self) -> bool {
+        self.purchased_from.is_some() || self.purchased_before.is_some()
     }
 
     /// What it sets of the policy, in words.
@@ -183,12 +187,24 @@ impl Faults {
         self.0.is_empty()
     }
 
-    /// What is said of them at the top of a page, where each stands at its place; empty where nothing is wrong.
-    pub fn summary(&self) -> &'static str {
+    /// What is said of them at the top of a page, where each stands at its place: which fields those are. Empty where
+    /// nothing is wrong.
+    pub fn summary(&self) -> String {
         if self.is_empty() {
-            return "";
+            return String::new();
         }
-        "Nothing was saved or changed: something in the form has to be put right. What it is stands beside its field."
+        let mut fields: Vec<String> = Vec::new();
+        for (_, fault) in &self.0 {
+            let field = format!("“{}”", label(&fault.pointer));
+            if field != "“”" && !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        let which =
+            if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+        format!(
+            "Nothing was saved or changed: something in the form has to be put right. What it is stands beside its field{which}."
+        )
     }
 
     /// Those that the API found: `origins` says where each change came from.
@@ -204,6 +220,9 @@ impl Faults {
             let rest = rest.strip_prefix("/mapping").unwrap_or(rest);
             let detail = match rest {
                 "/level/id" => "There is a level with this name already. Choose it from the list.",
+                "/purchased_before" if fault.detail.starts_with("must be later") => {
+                    "It has to be later than “Bought on or after”."
+                }
                 _ => &fault.detail,
             };
             faults.note(origin.map_or("", String::as_str), rest, detail);

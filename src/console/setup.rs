@@ -1,6 +1,8 @@
 //! The way from nothing to a member with access: a checklist that ticks itself.
 
 use super::desk::{Desk, Listed, Site, read, segment};
+use super::destinations::{self, Destination};
+use super::phrases;
 use super::refused::Refused;
 use super::shell::Shell;
 use actix_web::{HttpResponse, web};
@@ -12,20 +14,22 @@ use serde_json::json;
 #[derive(Deserialize)]
 struct Anything {}
 
-/// A destination, as far as it matters here.
-#[derive(Deserialize)]
-struct Destination {
-    name: String,
-    enabled: bool,
-    state: String,
-}
-
 /// What a test purchase came to: `POST /sites/{site}/test-purchase`.
 #[derive(Deserialize)]
 struct TestPurchase {
     webhook_id: String,
     reading: String,
 }
+
+impl TestPurchase {
+    /// What it was read as, in words.
+    fn read_as(&self) -> &str {
+        phrases::kind(&self.reading)
+    }
+}
+
+/// How many destinations are named.
+const DESTINATIONS_MAX: usize = 5;
 
 /// How far each step is: `done`, `now` or `later`.
 struct Steps {
@@ -68,9 +72,36 @@ struct SetupPage {
     site: Site,
     steps: Steps,
     is_loopback: bool,
+    /// What is seen of the IPN: `none`, `rejected`, `unchecked`, `checked`.
+    ipn: &'static str,
     held: bool,
     destinations: Vec<Destination>,
     tested: Option<TestPurchase>,
+}
+
+impl SetupPage {
+    /// Whether this is what is seen of the IPN.
+    fn is_ipn(&self, seen: &str) -> bool {
+        self.ipn == seen
+    }
+}
+
+/// What is seen of the IPN: `none` has come; it is `rejected` for another secret than the one that is set here;
+/// `unchecked` where none is set; else `checked`.
+fn ipn_of(site: &Site, is_rejected: bool) -> &'static str {
+    if !has_come(site, "ipn") {
+        return "none";
+    }
+    match (is_rejected, site.ipn_secret_set) {
+        (true, _) => "rejected",
+        (_, true) => "checked",
+        _ => "unchecked",
+    }
+}
+
+/// Whether anything has ever come by a feed of Kartra's; what this machine sends itself to try is of none.
+fn has_come(site: &Site, feed: &str) -> bool {
+    site.connection.feeds_seen.iter().any(|seen| seen == feed)
 }
 
 /// `GET /sites/{site}/setup`
@@ -96,20 +127,22 @@ async fn page(
         let found: Listed<Anything> = desk.get(&format!("{path}/{list}")).await?;
         Ok(!found.items.is_empty())
     };
-    let destinations: Listed<Destination> =
-        desk.get(&format!("{path}/destinations?limit=5")).await?;
-    let seen = site.connection.last_webhook_at.is_some();
-    let ipn = site.connection.feeds_seen.iter().any(|feed| feed == "ipn");
+    // Only what Kartra's Outbound API has sent says that the URL is in place there: an IPN has a place of its own.
+    let outbound = has_come(&site, "outbound");
+    let seen = outbound || has_come(&site, "ipn");
+    let ipn = ipn_of(&site, any("webhooks?status=rejected&limit=1").await?);
+    let has_ipn = matches!(ipn, "unchecked" | "checked");
     let mapped = any("mappings?limit=1").await?;
     let confirmed = any("pushes?status=done&limit=1").await?;
-    let steps = Steps::of([seen, seen, ipn, mapped, confirmed]);
+    let steps = Steps::of([outbound, seen, has_ipn, mapped, confirmed]);
     desk.page(&SetupPage {
         shell: desk.shell_of(&site, "setup", "Setup"),
         is_loopback: desk.app().is_loopback(),
         held: any("products?status=unmapped&limit=1").await?,
-        destinations: destinations.items,
+        destinations: destinations::listed(desk, &site.id, DESTINATIONS_MAX).await?,
         site,
         steps,
+        ipn,
         tested,
     })
 }

@@ -98,6 +98,12 @@ impl Person {
         self.lead_id.is_none() && self.transaction_email.is_none() && self.profile_email.is_none()
     }
 
+    /// The address that it is listed by: the profile's, else the transaction's.
+    #[must_use]
+    pub fn address(&self) -> Option<&String> {
+        self.profile_email.as_ref().or(self.transaction_email.as_ref())
+    }
+
     /// The lead that it is about: Kartra's id, else a lead made of the address.
     #[must_use]
     pub fn lead(&self) -> Option<LeadKey> {

@@ -1,9 +1,12 @@
 //! Puts an answer into sentences that support can paste to a customer.
 //!
 //! The first line says what is held and when, with the time and its zone; from there on a day of UTC is
-//! enough, but for what happens on that very day. One line a level says why it is held or is not, what
+//! enough, but for what happens on that very day. One line a level says why it is had or is not, what
 //! will end it, and that nothing else gives it; whatever else was considered has a line of its own. What
 //! operators wrote for each other is left out.
+//!
+//! A level "counts from" an instant: whoever it is told of may have come through the door only later, when a mapping
+//! was made that reaches back.
 
 mod clause;
 #[cfg(test)]
@@ -123,7 +126,7 @@ impl<'a> Teller<'a> {
         });
         let why: Vec<String> = givers.iter().map(|c| clause(c, name, self.answer.at)).collect();
         format!(
-            "{name} is held since {}{until} because {}; nothing else gives {name}.",
+            "{name} counts from {}{until} because {}; nothing else gives {name}.",
             self.when(held.since),
             why.join(", and because "),
         )

@@ -18,8 +18,9 @@ pub enum Judgement {
     Says(Box<Observation>, Vouched),
     /// It holds no event.
     Unreadable(String),
-    /// It is an IPN whose secret is not the site's.
-    Rejected(String),
+    /// It is an IPN whose secret is not the site's, and what it claims, where that can be read: so that it can be found
+    /// by whom and what it names.
+    Rejected(String, Option<Box<Observation>>),
 }
 
 impl Judgement {
@@ -29,7 +30,17 @@ impl Judgement {
         match self {
             Self::Says(observation, _) => observation.kind.as_str(),
             Self::Unreadable(_) => Status::Unreadable.as_str(),
-            Self::Rejected(_) => Status::Rejected.as_str(),
+            Self::Rejected(..) => Status::Rejected.as_str(),
+        }
+    }
+
+    /// What it names, whether it is believed or not; `None` where it cannot be read.
+    #[must_use]
+    pub fn names(&self) -> Option<&Observation> {
+        match self {
+            Self::Says(observation, _) => Some(observation.as_ref()),
+            Self::Rejected(_, claims) => claims.as_deref(),
+            Self::Unreadable(_) => None,
         }
     }
 
@@ -39,7 +50,7 @@ impl Judgement {
         match self {
             Self::Says(observation, _) => observation.kind.as_str().to_owned(),
             Self::Unreadable(why) => format!("unreadable: {why}"),
-            Self::Rejected(why) => format!("rejected: {why}"),
+            Self::Rejected(why, _) => format!("rejected: {why}"),
         }
     }
 }
@@ -47,15 +58,17 @@ impl Judgement {
 /// Judges a reading by the MAC of the secret that came with it and that of the site's secret.
 #[must_use]
 pub fn judge(reading: Reading, came: Option<&[u8]>, expected: Option<&[u8]>) -> Judgement {
+    let rejected = |claims: Option<Observation>, why: &str| {
+        Judgement::Rejected(why.to_owned(), claims.map(Box::new))
+    };
     let vouched = match (reading.feed, expected, came) {
         (Feed::Ipn, Some(expected), Some(came)) if same(expected, came) => Vouched::Ipn,
         (Feed::Ipn, Some(_), Some(_)) => {
-            return Judgement::Rejected("its secret_key is not the site's IPN secret".to_owned());
+            return rejected(reading.says.ok(), "its secret_key is not the site's IPN secret");
         }
         (Feed::Ipn, Some(_), None) => {
-            return Judgement::Rejected(
-                "it carries no secret_key, and the site has an IPN secret".to_owned(),
-            );
+            let why = "it carries no secret_key, and the site has an IPN secret";
+            return rejected(reading.says.ok(), why);
         }
         (Feed::Ipn, None, _) => Vouched::Unchecked,
         (Feed::Outbound | Feed::Unknown | Feed::Test, ..) => Vouched::Outbound,
@@ -122,8 +135,12 @@ pub(super) fn apply(
         // A replay may read otherwise than before: the event that it told of is touched as well.
         for id in webhook.event_id.iter().chain(&judged.event_id) {
             let by = Some(webhook.id.clone());
-            let cause = Cause { webhook: by, ..Cause::new("event", id.clone()) };
-            touched.events.insert(EventId(id.clone()), cause);
+            let cause = if webhook.is_restored() {
+                Cause::new("restore", webhook.id.clone())
+            } else {
+                Cause::new("event", id.clone())
+            };
+            touched.events.insert(EventId(id.clone()), Cause { webhook: by, ..cause });
         }
         touched.told.add(judged, observed);
     }
@@ -182,10 +199,17 @@ fn describe(webhook_id: &str, feed: Feed, judgement: Judgement) -> Result<Judged
     };
     Ok(match judgement {
         Judgement::Unreadable(why) => nothing(Status::Unreadable, why),
-        Judgement::Rejected(why) => nothing(Status::Rejected, why),
+        Judgement::Rejected(why, None) => nothing(Status::Rejected, why),
+        // It is listed by what it claims, and is no observation all the same.
+        Judgement::Rejected(why, Some(claims)) => Judged {
+            kind: Some(claims.kind.as_str()),
+            transaction_id: claims.transaction_id.clone(),
+            product_id: claims.product_id.clone(),
+            email: claims.person.address().cloned(),
+            ..nothing(Status::Rejected, why)
+        },
         Judgement::Says(observation, vouched) => {
-            let person = &observation.person;
-            let email = person.profile_email.as_ref().or(person.transaction_email.as_ref());
+            let email = observation.person.address();
             // The list says what its event's purchase says, as soon as that is settled.
             let status =
                 if observation.kind == Kind::Other { Status::NoEffect } else { Status::Unmatched };

@@ -36,6 +36,14 @@ pub enum SettingsError {
         /// The environment variable that names the file.
         second: String,
     },
+    /// A variable of the environment that is almost one of ours, and would be passed over in silence.
+    #[error("the environment variable {name} is not read: write {meant}, or unset it")]
+    MisspeltVariable {
+        /// The variable as it is there.
+        name: String,
+        /// The one that is read.
+        meant: String,
+    },
     /// A file that was asked for and cannot be read.
     #[error("{asked_by} names {}, which cannot be read: {source}. Create it, make it readable, or name another", path.display())]
     Unreadable {

@@ -59,6 +59,9 @@ pub(super) const KEYS: &[Key] = &[
 /// Kubernetes sets for a service of this name.
 pub(super) const ENVIRONMENT_PREFIX: &str = "LATCHKEY__";
 
+/// What is common to our variables and to those that only look like ours.
+const NEAR_PREFIX: &str = "LATCHKEY_";
+
 /// The end of a variable that names a file.
 pub(super) const FILE_SUFFIX: &str = "_FILE";
 
@@ -77,6 +80,31 @@ pub(super) fn is_section(name: &str) -> bool {
 /// The variable that sets this key: `LATCHKEY__SERVER__BIND`.
 pub(super) fn variable(path: &str) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// The variable of ours that is meant by one which is not read, because underscores are missing or too many in it;
+/// `None` for what others make up.
+pub(super) fn meant_by(name: &str) -> Option<String> {
+    let rest = name.strip_prefix(NEAR_PREFIX)?;
+    let written = words(name);
+    for key in KEYS {
+        let variable = variable(key.path);
+        if words(&variable) == written {
+            return Some(variable);
+        }
+        let of_file = format!("{variable}{FILE_SUFFIX}");
+        if key.kind == Kind::Secret && words(&of_file) == written {
+            return Some(of_file);
+        }
+    }
+    // Nobody else parts names like this: a key that does not exist is told of once the beginning is right.
+    rest.contains("__").then(|| format!("{ENVIRONMENT_PREFIX}{}", rest.to_uppercase()))
+}
+
+/// The words of a variable, whatever parts them.
+fn words(variable: &str) -> Vec<String> {
+    let words = variable.split('_').filter(|word| !word.is_empty());
+    words.map(str::to_uppercase).collect()
 }
 
 /// What to do about a key that does not exist; `spelt` turns a path into what is written at that place.

@@ -43,18 +43,16 @@ impl Layers {
         }
     }
 
-    /// Variables without the prefix are somebody else's.
+    /// Variables without the prefix are somebody else's, except those that only lack an underscore to be ours.
     pub(super) fn add_environment(
         &mut self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(), SettingsError> {
         let mut given: BTreeMap<&'static str, String> = BTreeMap::new();
         for (name, value) in environment {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT_PREFIX))
-            else {
-                continue;
-            };
-            if value.is_empty() {
+            let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
+            if !name.starts_with(ENVIRONMENT_PREFIX) {
+                is_foreign(name)?;
                 continue;
             }
             let origin = format!("the environment variable {name}");
@@ -159,6 +157,14 @@ impl Layers {
             other => ("(unnamed)".to_owned(), other.to_string()),
         };
         wrong(&key, self.origin_of(&key), &problem)
+    }
+}
+
+/// Whether a variable is somebody else's: one that was meant for us is not passed over in silence.
+fn is_foreign(name: &str) -> Result<(), SettingsError> {
+    match keys::meant_by(name) {
+        None => Ok(()),
+        Some(meant) => Err(SettingsError::MisspeltVariable { name: name.to_owned(), meant }),
     }
 }
 

@@ -134,6 +134,34 @@ fn an_unknown_key_is_named_with_its_place_and_a_way_out() {
 }
 
 #[test]
+fn a_variable_that_lacks_an_underscore_is_named_with_the_one_that_is_read() {
+    for (written, meant) in [
+        ("LATCHKEY_SERVER__BIND", "LATCHKEY__SERVER__BIND"),
+        ("LATCHKEY_SERVER_BIND", "LATCHKEY__SERVER__BIND"),
+        ("LATCHKEY_server__bind", "LATCHKEY__SERVER__BIND"),
+        ("LATCHKEY_DATA_DIR", "LATCHKEY__DATA_DIR"),
+        ("LATCHKEY_ADMIN_KEY_FILE", "LATCHKEY__ADMIN__KEY_FILE"),
+        ("LATCHKEY_SERVER__BNID", "LATCHKEY__SERVER__BNID"),
+    ] {
+        let said = error("", &[(written, "hunter2")], &[]);
+        assert_says(&said, &[&format!("{written} is not read: write {meant}")]);
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(load("", &[(written, "")], &[]).is_ok(), "what is empty says nothing");
+    }
+    for foreign in [
+        "LATCHKEY_PORT",
+        "LATCHKEY_PORT_8080_TCP_ADDR",
+        "LATCHKEY_SERVER_PORT",
+        "LATCHKEY_KEY",
+        "LATCHKEY_TEST_STORIES",
+        "LATCHKEYS__SERVER__BIND",
+        "MY_LATCHKEY_SERVER__BIND",
+    ] {
+        assert!(load("", &[(foreign, "x")], &[]).is_ok(), "{foreign}");
+    }
+}
+
+#[test]
 fn a_wrong_value_is_named_and_not_repeated() {
     for (local, key) in [
         ("[server]\nbind = 8080", "server.bind"),

@@ -96,7 +96,7 @@ pub fn caused_by(
     let rows = changes::table
         .filter(changes::site_id.eq(site_id))
         .filter(changes::member_id.eq_any(member_ids))
-        .filter(changes::cause_kind.eq_any(["event", "discard"]))
+        .filter(changes::cause_kind.eq_any(["event", "discard", "restore"]))
         .filter(changes::cause_id.eq_any(causes))
         .order(changes::position)
         .limit(limit);

@@ -73,6 +73,15 @@ impl DatabaseUrl {
         Err(StoreError::Url(hint.to_owned()))
     }
 
+    /// The file that holds it all; `None` where a server does.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
+        }
+    }
+
     fn open(&self) -> std::result::Result<Conn, diesel::r2d2::Error> {
         let failed = diesel::r2d2::Error::ConnectionError;
         match self {

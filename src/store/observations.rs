@@ -2,7 +2,7 @@
 
 use super::conn::Conn;
 use super::schema::webhooks;
-use super::webhooks::Status;
+use super::webhooks::{RESTORED, Status};
 use super::{IN_MAX, Result, StoreError, from_json, sets, stored, to_json};
 use crate::core::Instant;
 use crate::core::event::{EventId, Observation, Vouched, Witness};
@@ -27,6 +27,8 @@ pub struct Due {
     pub secret_mac: Option<Vec<u8>>,
     /// Its status.
     pub status: String,
+    /// Why it has the status it has, where there is more to say.
+    pub reason: Option<String>,
     /// How often processing it has failed.
     pub attempts: i32,
     /// When it is to be processed; `None` once it is.
@@ -46,6 +48,12 @@ impl Due {
     pub fn judged(&self) -> Option<i16> {
         let replayed = self.event_id.is_some() && self.next_attempt_at.is_some();
         self.vouched.filter(|_| !replayed)
+    }
+
+    /// Whether an operator has restored it, and it was not applied since.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.next_attempt_at.is_some() && self.reason.as_deref() == Some(RESTORED)
     }
 
     /// What it said when it was read last; `None` where it said nothing, or was not read yet.

@@ -10,7 +10,7 @@ mod of_runs;
 
 pub use list::{
     Wanted, by_id, failed, list, make_due, naming, number_of, of_subject, open_of_run, retry,
-    waiting_since,
+    retrying, waiting_since,
 };
 pub use memory::{Memory, Progress};
 pub use of_runs::{failed_of_run, of_subjects, take_up_failed};

@@ -43,17 +43,25 @@ pub fn webhooks(conn: &mut Conn, site_id: &str) -> Result<Backlog> {
     Ok(Backlog { number, since })
 }
 
-/// Pushes that no destination has confirmed and that are not given up; since when the oldest of those that wait for
-/// their first attempt, at a destination that is enabled, is wanted.
-pub fn pushes(conn: &mut Conn, site_id: &str) -> Result<Backlog> {
+/// Pushes that no destination has confirmed and that are not given up, and since when the oldest of those that wait for
+/// their first attempt is wanted; then those of them whose last attempt has failed, and since when the oldest is.
+/// What nobody means to send, because its destination is not enabled, is counted and has no age.
+pub fn pushes(conn: &mut Conn, site_id: &str) -> Result<(Backlog, Backlog)> {
     let pending = pushes::number_of(conn, site_id, PushStatus::Pending, COUNTED_MAX)?;
-    let retrying = pushes::number_of(conn, site_id, PushStatus::Retrying, COUNTED_MAX)?;
+    let retrying = pushes::retrying(conn, site_id, COUNTED_MAX)?;
     let mut since = None;
+    let mut retrying_since = None;
     for destination in destinations::of_site(conn, site_id)?.iter().filter(|one| one.enabled) {
         let waiting = pushes::waiting_since(conn, site_id, &destination.id)?;
         since = since.into_iter().chain(waiting).min();
+        let of_it = retrying.iter().filter(|(id, _)| *id == destination.id).map(|(_, at)| *at);
+        retrying_since = of_it.chain(retrying_since).min();
     }
-    Ok(Backlog { number: (pending + retrying).min(COUNTED_MAX), since })
+    let retrying = number(retrying.len());
+    Ok((
+        Backlog { number: (pending + retrying).min(COUNTED_MAX), since },
+        Backlog { number: retrying, since: retrying_since },
+    ))
 }
 
 /// How many alarms of a site are open.

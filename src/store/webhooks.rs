@@ -223,6 +223,17 @@ pub fn make_due(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result
     Ok(())
 }
 
+/// What stands beside a webhook that an operator has restored, until it is applied.
+pub const RESTORED: &str = "an operator restored it";
+
+/// Makes a discarded webhook due, and notes that an operator wanted it, which is the cause of what comes of it.
+pub fn restore(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result<()> {
+    make_due(conn, site_id, id, at)?;
+    let noted = webhooks::reason.eq(RESTORED);
+    diesel::update(webhooks::table.find((site_id, id))).set(noted).execute(conn)?;
+    Ok(())
+}
+
 /// Sets a webhook aside: it is no observation any more.
 pub fn discard(conn: &mut Conn, site_id: &str, id: &str) -> Result<()> {
     let set = (

@@ -111,9 +111,9 @@ pub(super) fn edited(
     faults.done()?;
     limit(&mut destination, limits);
     destination.name = name.unwrap_or(destination.name);
-    if enabled.is_some() || config.is_some() {
-        // Whatever kept it from being called may be over.
-        destination.is_up();
+    if enabled == Some(true) || config.is_some() {
+        // Whatever kept it from being called may be over. That it is, only an answer can say.
+        destination.is_tried_again(bench.at);
     }
     destination.enabled = enabled.unwrap_or(destination.enabled);
     let Some(config) = config else { return Ok((destination, None)) };

@@ -59,12 +59,14 @@ pub(in crate::api) struct DestinationView {
     /// How fast it is called.
     limits: LimitsView,
     /// How it stands: `ok`; `paused` is left alone for a while and tried again by itself; `broken` takes no call
-    /// until somebody has done something.
+    /// until somebody has done something. One that is not `ok` and is edited is tried again, and is `ok` once it has
+    /// answered.
     #[schemars(extend("enum" = State::ALL.map(State::as_str)))]
     state: &'static str,
     /// Why it is not `ok`, in words; null where it is.
     detail: Option<String>,
-    /// Until when it is left alone; null where it is not, or for good.
+    /// Until when it is left alone; null where it is not, or for good. Where this is over and the state is still
+    /// `paused`, it has not been called since.
     paused_until: Option<Instant>,
     /// Until when messages are signed with the secret before, too; null where they are not.
     secret_before_until: Option<Instant>,

@@ -124,6 +124,10 @@ fn of_people(schema: &str) -> Option<Value> {
         "ExplainedGrant" => explanation()["considered"][0].take(),
         "HistoryOfLevel" => explanation()["history"][0].take(),
         "Stretch" => explanation()["history"][0]["stretches"][0].take(),
+        "RecordedStretch" => explanation()["history"][0]["stretches"][0]["recorded"].take(),
+        "ManualGrant" => {
+            json!({ "begun_at": BEGAN, "until": ENDS, "note": "Won it in the raffle." })
+        }
         "ConsideredGrant" => considered(),
         "PurchaseOfGrant" => considered()["purchase"].take(),
         "EventOfGrant" => considered()["event"].take(),
@@ -349,6 +353,7 @@ fn stats() -> Value {
         "lag": {
             "webhooks": { "count": 3, "oldest_at": "2026-01-05T08:59:58Z", "oldest_seconds": 2 },
             "pushes": { "count": 0, "oldest_at": null, "oldest_seconds": 0 },
+            "retrying": { "count": 0, "oldest_at": null, "oldest_seconds": 0 },
         },
     })
 }
@@ -428,11 +433,14 @@ fn explanation() -> Value {
         "id": ID, "email": "dana@example.com", "at": "2026-02-01T00:00:00Z",
         "sentences": [
             "On 1 February 2026 at 00:00 UTC, dana@example.com has Gold.",
-            "Gold is held since 5 January 2026, with no known end, because subscription 910233 was paid on 5 January 2026; \
+            "Gold counts from 5 January 2026, with no known end, because subscription 910233 was paid on 5 January 2026; \
              nothing else gives Gold.",
         ],
         "considered": [{ "because": "subscription 910233 was paid on 5 January 2026", "grant": considered() }],
-        "history": [{ "level": "gold", "stretches": [{ "since": BEGAN, "until": null }] }],
+        "history": [{ "level": "gold", "stretches": [{
+            "since": BEGAN, "until": null,
+            "recorded": { "at": "2026-01-06T09:00:00Z", "cause": { "kind": "mapping", "id": ID } },
+        }] }],
     })
 }
 

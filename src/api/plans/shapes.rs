@@ -32,7 +32,7 @@ pub(in crate::api) struct PlanView {
     changes: Vec<serde_json::Value>,
     /// How many members were looked at.
     done: i64,
-    /// How many members are concerned, those counted twice who have several of the products.
+    /// How many members have purchases that are concerned.
     total: i64,
     /// How many levels would be gained.
     gains: i64,

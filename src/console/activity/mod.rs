@@ -64,9 +64,21 @@ struct Webhook {
     changes: i64,
 }
 
+/// What a webhook is called: by its kind, or by why it has none; what is rejected only claims to be of a kind.
+pub fn title(status: &str, kind: Option<&str>) -> String {
+    match (status, kind.map(phrases::kind)) {
+        ("rejected", Some(kind)) => format!("Rejected IPN: {kind}"),
+        ("rejected", None) => "Rejected IPN".to_owned(),
+        (_, Some(kind)) => kind.to_owned(),
+        ("pending" | "failed", None) => "Not read yet".to_owned(),
+        ("discarded", None) => "Discarded webhook".to_owned(),
+        _ => "Unreadable".to_owned(),
+    }
+}
+
 impl Webhook {
-    fn kind(&self) -> &str {
-        self.kind.as_deref().map_or("Unreadable", phrases::kind)
+    fn title(&self) -> String {
+        title(&self.status, self.kind.as_deref())
     }
 
     fn status(&self) -> Option<&'static Status> {
@@ -108,6 +120,11 @@ impl ListPage {
     /// The page that tells how to connect Kartra.
     fn setup(&self) -> String {
         format!("{}/sites/{}/setup", self.shell.base, segment(&self.shell.site_id))
+    }
+
+    /// Whether a rebill is on the page, so that it has to be said what that is.
+    fn any_rebill(&self) -> bool {
+        self.webhooks.items.iter().any(|webhook| webhook.kind.as_deref() == Some("rebill"))
     }
 
     fn is_narrowed(&self) -> bool {

@@ -1,7 +1,9 @@
 //! One webhook: what happened, its body beside its reading, and what it led to.
 
 use super::body::Body;
+use super::title;
 use crate::console::desk::{Desk, Site, query, segment};
+use crate::console::members::{History, Recorded};
 use crate::console::phrases::{self, Status};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
@@ -24,8 +26,8 @@ const FIELDS: [(&str, &str, &str); 19] = [
     ("Amount", "amount", "transaction_full_amount"),
     ("Date", "date", "transaction_date"),
     ("Subscription", "subscription_id", "transaction_internal_subscription_id"),
-    ("First order", "original_id", "original_id"),
-    ("Order that it takes back", "parent_id", "transaction_parent_id"),
+    ("First transaction of the purchase", "original_id", "original_id"),
+    ("Transaction that it takes back", "parent_id", "transaction_parent_id"),
     ("Trial", "trial", "trial"),
     ("Days of trial", "trial_period", "trial_period"),
     ("Days until the next payment", "rebill_circle", "rebill_circle"),
@@ -42,6 +44,7 @@ struct Webhook {
     feed: String,
     status: String,
     kind: Option<String>,
+    email: Option<String>,
     reason: Option<String>,
     body: Option<String>,
     body_base64: Option<String>,
@@ -87,9 +90,10 @@ impl Change {
 }
 
 /// Why a person has what they have, as the API says it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Explanation {
     considered: Vec<Given>,
+    history: Vec<History>,
 }
 
 /// What a purchase gives now, or why it does not.
@@ -140,6 +144,8 @@ struct WebhookPage {
     reading: Reading,
     /// What the purchase of its event gives now.
     given: Vec<Given>,
+    /// When the person had which level.
+    history: Vec<History>,
     fields: Vec<Field>,
     body: Body,
     levels: Levels,
@@ -150,8 +156,12 @@ impl WebhookPage {
         phrases::status(&self.webhook.status)
     }
 
-    fn kind(&self) -> &str {
-        self.webhook.kind.as_deref().map_or("Unreadable", phrases::kind)
+    fn title(&self) -> String {
+        title(&self.webhook.status, self.webhook.kind.as_deref())
+    }
+
+    fn is_rebill(&self) -> bool {
+        self.webhook.kind.as_deref() == Some("rebill")
     }
 
     /// The feed that it came by; `None` where it does not say which.
@@ -200,6 +210,18 @@ impl WebhookPage {
         self.given.iter().any(|given| given.grant.level.is_some())
     }
 
+    /// What brought a level that its purchase gives, where this webhook did not and that is known.
+    fn brought(&self, given: &Given) -> Option<&Recorded> {
+        let level = given.grant.level.as_deref().filter(|_| given.grant.held)?;
+        let history = self.history.iter().find(|history| history.level == level)?;
+        history.last_recorded().filter(|_| self.reading.changes.is_empty())
+    }
+
+    /// Whether that is known of anything that its purchase gives.
+    fn is_brought(&self) -> bool {
+        self.given.iter().any(|given| self.brought(given).is_some())
+    }
+
     /// Whether it was not applied yet.
     fn is_on_its_way(&self) -> bool {
         matches!(self.webhook.status.as_str(), "pending" | "failed")
@@ -224,9 +246,9 @@ pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
     let api = format!("/sites/{}/webhooks/{}", segment(&site.id), segment(&id));
     let mut webhook: Webhook = desk.get(&api).await?;
     let reading: Reading = desk.get(&format!("{api}/reading")).await?;
-    let given = given(&desk, &site.id, &reading).await?;
+    let Explanation { considered: given, history } = given(&desk, &site.id, &reading).await?;
     let levels = Levels::all(&desk, &site.id).await?;
-    let title = webhook.kind.as_deref().map_or("Unreadable", phrases::kind).to_owned();
+    let title = title(&webhook.status, webhook.kind.as_deref());
     let shell = desk.shell_of(&site, "activity", title);
     let list = format!("{}/sites/{}/activity", shell.base, segment(&site.id));
     let body = Body::of(webhook.body.take(), webhook.body_base64.take(), webhook.body_aged_out);
@@ -242,6 +264,7 @@ pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
         webhook,
         reading,
         given,
+        history,
         body,
         levels,
     })
@@ -249,18 +272,20 @@ pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
 
 /// What the purchase of an event gives now: a product may be mapped long after the sale, and then the mapping is what
 /// led to the step.
-async fn given(desk: &Desk, site_id: &str, reading: &Reading) -> Result<Vec<Given>, Refused> {
+async fn given(desk: &Desk, site_id: &str, reading: &Reading) -> Result<Explanation, Refused> {
     let purchase = reading.event.as_ref().and_then(|event| event.purchase.as_deref());
-    let (Some(purchase), Some(member)) = (purchase, &reading.member) else { return Ok(Vec::new()) };
+    let (Some(purchase), Some(member)) = (purchase, &reading.member) else {
+        return Ok(Explanation::default());
+    };
     let path = format!("/sites/{}/members/{}/explain", segment(site_id), segment(&member.id));
-    let Explanation { mut considered } = match desk.get(&path).await {
+    let mut found: Explanation = match desk.get(&path).await {
         Ok(explanation) => explanation,
         // The person was erased a moment ago.
-        Err(refused) if refused.is_not_found() => return Ok(Vec::new()),
+        Err(refused) if refused.is_not_found() => return Ok(Explanation::default()),
         Err(refused) => return Err(refused),
     };
-    considered.retain(|one| one.grant.purchase.as_ref().is_some_and(|it| it.id == purchase));
-    Ok(considered)
+    found.considered.retain(|one| one.grant.purchase.as_ref().is_some_and(|it| it.id == purchase));
+    Ok(found)
 }
 
 /// What a webhook says, line by line; what it says nothing of is left out. A date is read in a zone.

@@ -39,12 +39,12 @@ pub async fn act(
         "enable" => {
             let done =
                 desk.send(Method::PATCH, &path, Some(&json!({ "enabled": true })), None).await;
-            then(&desk, done, &path, "It is on. What waited is sent now.")
+            then(&desk, done, &path, "It is switched on. What waited is sent now.")
         }
         "disable" => {
             let done =
                 desk.send(Method::PATCH, &path, Some(&json!({ "enabled": false })), None).await;
-            then(&desk, done, &path, "It is off. Nothing is sent until you switch it on.")
+            then(&desk, done, &path, "It is switched off. Nothing is sent until you switch it on.")
         }
         "resync" => {
             let asked = json!({ "adopt": fields.is_on("adopt") });
@@ -140,9 +140,10 @@ async fn rotate(
     };
     let site = desk.site(site_id).await?;
     let shell = desk.shell_of(&site, "destinations", "Another secret");
+    let unit = if hours == 1 { "hour" } else { "hours" };
     let done = match rotated.text("previous_ends_at") {
-        Some(until) => format!(
-            "Messages are signed with the new secret now, and until {until} with the old one, too."
+        Some(_) => format!(
+            "Messages are signed with the new secret now, and for {hours} {unit} with the old one, too."
         ),
         None => {
             "Messages are signed with the new secret from now on, and with no other.".to_owned()

@@ -60,6 +60,15 @@ impl Row {
         format!("level.{}", self.level.id)
     }
 
+    /// How many members hold the level, in words.
+    pub fn holders(&self) -> String {
+        match self.level.members {
+            0 => "Nobody holds this level now.".to_owned(),
+            1 => "1 member holds this level now.".to_owned(),
+            number => format!("{number} members hold this level now."),
+        }
+    }
+
     /// The name of the field for a name that is not on the list.
     pub fn other_field(&self) -> String {
         format!("other.{}", self.level.id)

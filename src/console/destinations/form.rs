@@ -5,7 +5,7 @@ use super::ask::{self, Finding, Offer, Offered, Tested};
 use super::changed::Changed;
 use super::draft::{Draft, TYPES};
 use super::words::told;
-use super::{Destination, all_of, kind, path_of};
+use super::{Destination, all_of, kind, path_of, takes_manage};
 use crate::console::desk::{Answered, Desk, Site, query, read};
 use crate::console::guard::Fields;
 use crate::console::once::Once;
@@ -125,6 +125,7 @@ pub async fn ask(
     site: web::Path<String>,
     new: web::Query<New>,
 ) -> Result<HttpResponse, Refused> {
+    takes_manage(&desk, "Adding a destination")?;
     let Some(kind) = kind::named(new.0.kind.as_deref().unwrap_or_default()) else {
         return Ok(desk.go(&format!("{}#add", all_of(&site)), None));
     };
@@ -261,6 +262,7 @@ async fn of_saved(
 
 /// `GET /sites/{site}/destinations/{id}/edit`
 pub async fn open(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+    takes_manage(&desk, "Editing a destination")?;
     let (site, id) = path.into_inner();
     let (site, destination, mut page) = of_saved(&desk, &site, &id).await?;
     offer(&desk, &site, &destination, &mut page).await;
@@ -270,7 +272,7 @@ pub async fn open(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
 /// What a destination offers, where there is hope that it answers.
 async fn offer(desk: &Desk, site: &Site, destination: &Destination, page: &mut FormPage) {
     let has_names = !page.draft.kind.remote.is_empty();
-    if has_names && destination.enabled && destination.state == "ok" && page.shell.may_manage {
+    if has_names && destination.enabled && destination.state == "ok" {
         // Whatever keeps it from answering: names can be written as well.
         page.offered = ask::saved(desk, &path_of(&site.id, &destination.id)).await.ok();
     }

@@ -9,6 +9,7 @@ mod form;
 mod kind;
 mod pushes;
 mod show;
+mod standing;
 pub mod words;
 
 pub use show::{Run, runs};
@@ -18,10 +19,14 @@ use super::refused::Refused;
 use super::shell::Shell;
 use super::{form_at, page};
 use crate::app::resource;
+use crate::core::Instant;
+use crate::core::scope::Scope;
+use crate::web::problem::Problem;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use standing::Standing;
 use std::collections::BTreeMap;
 use words::{Told as InWords, told};
 
@@ -32,6 +37,8 @@ const PUSHES_COUNTED: usize = 50;
 /// How many are counted on its own page, and of all destinations together where they are confirmed: as many as the API
 /// answers at once.
 const PUSHES_COUNTED_MAX: usize = 500;
+/// How no push at all is counted, in words.
+const NONE: &str = "0";
 
 /// The pages of destinations.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -61,8 +68,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct Destination {
     id: String,
     kind: String,
-    name: String,
-    enabled: bool,
+    /// What people call it.
+    pub name: String,
+    /// Whether anything is sent to it.
+    pub enabled: bool,
     config: Map<String, Value>,
     levels: Vec<Told>,
     limits: Limits,
@@ -91,34 +100,19 @@ impl Destination {
         kind::named(&self.kind).map_or("Destination", |kind| kind.name)
     }
 
-    /// How it stands: a tone and a word.
-    fn standing(&self) -> (&'static str, &'static str) {
-        match (self.enabled, self.state.as_str()) {
-            (false, _) => ("neutral", "switched off"),
-            (_, "ok") => ("good", "ok"),
-            (_, "paused") => ("warn", "paused"),
-            _ => ("bad", "broken"),
-        }
+    /// Whether it is left alone because it fails, or was and has not been called since.
+    pub fn is_paused(&self) -> bool {
+        self.enabled && self.state == "paused"
     }
 
-    /// What that means.
-    fn meaning(&self) -> &'static str {
-        match (self.enabled, self.state.as_str()) {
-            (false, _) => {
-                "Nothing is sent. What changes meanwhile is kept, and sent once you switch it on."
-            }
-            (_, "ok") => "Changes are sent at once.",
-            (_, "paused") => {
-                "It has failed several times, so it is left alone for a while. Latchkey tries again by itself."
-            }
-            _ => {
-                "It refuses Latchkey, so nothing is sent until you have mended that and tested it. Nothing is lost."
-            }
-        }
+    /// Whether it was left alone until now, and no longer is.
+    fn is_pause_over(&self, now: Instant) -> bool {
+        let until = self.paused_until.as_deref().and_then(|until| until.parse::<Instant>().ok());
+        until.is_some_and(|until| until <= now)
     }
 
     /// Why it is not ok, in words.
-    fn why(&self) -> InWords {
+    pub fn why(&self) -> InWords {
         told(self.detail.as_deref().unwrap_or_default())
     }
 
@@ -126,6 +120,27 @@ impl Destination {
     fn place(&self) -> &str {
         self.config.get("url").and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+/// The destinations of a site, newest first, at most so many.
+pub async fn listed(
+    desk: &Desk,
+    site_id: &str,
+    at_most: usize,
+) -> Result<Vec<Destination>, Refused> {
+    let path = format!("{}?limit={at_most}", all_of(site_id));
+    Ok(desk.get::<Listed<Destination>>(&path).await?.items)
+}
+
+/// Lets through who may change destinations; all others are told which key something takes.
+fn takes_manage(desk: &Desk, what: &str) -> Result<(), Refused> {
+    let scope = desk.session().caller.scope;
+    if scope >= Scope::Manage {
+        return Ok(());
+    }
+    let scope = scope.as_str();
+    let detail = format!("{what} takes a key with the scope manage; yours is {scope}.");
+    Err(Problem::forbidden(detail).into())
 }
 
 /// The path of a site's destinations, below the base.
@@ -206,8 +221,12 @@ impl Confirmed {
         Ok(Self { numbers, more: found.next_cursor.is_some() })
     }
 
-    fn by(&self, id: &str) -> String {
-        or_more(self.numbers.get(id).copied().unwrap_or_default(), self.more)
+    /// How many one has confirmed. Where the newest do not tell, it is asked alone, and only whether there is any.
+    async fn by(&self, desk: &Desk, site_id: &str, id: &str) -> Result<String, Refused> {
+        match self.numbers.get(id).copied().unwrap_or_default() {
+            0 if self.more => count(desk, site_id, id, "done", 1).await,
+            number => Ok(or_more(number, self.more)),
+        }
     }
 }
 
@@ -224,6 +243,7 @@ struct ListPage {
 
 struct Row {
     destination: Destination,
+    standing: Standing,
     href: String,
     confirmed: String,
     counts: Counts,
@@ -244,11 +264,14 @@ async fn list(
     let all = format!("{}{path}", shell.base);
     let next = found.next(&all);
     let confirmed = Confirmed::of(&desk, &site.id).await?;
+    let now = desk.app().clock().now();
     let mut rows = Vec::new();
     for destination in found.items {
         let counts = Counts::of(&desk, &site.id, &destination.id, PUSHES_COUNTED).await?;
+        let confirmed = confirmed.by(&desk, &site.id, &destination.id).await?;
+        let standing = Standing::of(&destination, &confirmed, now);
         let href = format!("{all}/{}", segment(&destination.id));
-        rows.push(Row { confirmed: confirmed.by(&destination.id), destination, href, counts });
+        rows.push(Row { destination, standing, href, confirmed, counts });
     }
     desk.page(&ListPage { first: from.first(&all), next, kinds: kind::ALL, shell, all, rows })
 }

@@ -1,6 +1,7 @@
 //! The page of a destination.
 
 use super::changed::Changed;
+use super::standing::Standing;
 use super::words::{Told, told};
 use super::{Counts, Destination, PUSHES_COUNTED_MAX, count, kind, path_of};
 use crate::console::desk::{Desk, Listed, segment};
@@ -86,6 +87,9 @@ impl Run {
 struct ShowPage {
     shell: Shell,
     destination: Destination,
+    standing: Standing,
+    /// Whether it is called again by now, where it was left alone.
+    is_pause_over: bool,
     /// The whole path of this page.
     here: String,
     /// Name of a level, and what it is called there.
@@ -148,10 +152,14 @@ pub async fn show(
     let runs = runs(&desk, &site.id, &id).await?;
     let may_offer = shell.may_manage && !runs.iter().any(Run::is_open);
     let changed = Changed::named(&asked.changed).filter(|_| may_offer);
+    let confirmed = count(&desk, &site.id, &id, "done", PUSHES_COUNTED_MAX).await?;
+    let now = desk.app().clock().now();
     desk.page(&ShowPage {
         here: format!("{}{path}", shell.base),
         told: levels.collect(),
-        confirmed: count(&desk, &site.id, &id, "done", PUSHES_COUNTED_MAX).await?,
+        standing: Standing::of(&destination, &confirmed, now),
+        is_pause_over: destination.is_pause_over(now),
+        confirmed,
         counts: Counts::of(&desk, &site.id, &id, PUSHES_COUNTED_MAX).await?,
         offer: changed.map_or("", Changed::why),
         is_on: destination.enabled,

@@ -1,13 +1,15 @@
 //! What an operator decides about a person: giving a level, blocking, and ending either.
 
 use super::person::{Forms, Typed, again, end_of, path_of};
-use crate::console::desk::{Desk, segment};
+use crate::console::desk::{Desk, Listed, segment};
 use crate::console::guard::Fields;
 use crate::console::refused::Refused;
+use crate::console::rules::Levels;
 use crate::console::shell::Flash;
 use crate::core::Instant;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Which list of overrides.
@@ -15,6 +17,13 @@ use serde_json::{Value, json};
 enum List {
     Grants,
     Blocks,
+}
+
+/// A block in force, as far as it matters here.
+#[derive(Deserialize)]
+struct Block {
+    level: Option<String>,
+    until: Option<String>,
 }
 
 /// `POST /sites/{site}/members/{member}/grants`
@@ -44,9 +53,9 @@ async fn make(
     let site = desk.site(&site).await?;
     let here = path_of(&site.id, &member);
     let level = fields.text("level");
-    let (noun, done) = match list {
-        List::Grants => ("grants", "The level is given."),
-        List::Blocks => ("blocks", "The block is in force."),
+    let noun = match list {
+        List::Grants => "grants",
+        List::Blocks => "blocks",
     };
     let asked = |until: Option<String>| {
         // The API says itself what is wrong with a grant of no level.
@@ -65,7 +74,13 @@ async fn make(
         Err(refused) => Err(refused),
     };
     let refused = match made {
-        Ok(_) => return Ok(desk.go(&here, Some(Flash::success(done)))),
+        Ok(_) => {
+            let flash = match list {
+                List::Grants => given(desk, &site.id, &here, level.unwrap_or_default()).await?,
+                List::Blocks => Flash::success("The block is in force."),
+            };
+            return Ok(desk.go(&here, Some(flash)));
+        }
         Err(refused) if refused.is_of_input() => refused,
         Err(refused) => return Err(refused),
     };
@@ -80,6 +95,22 @@ async fn make(
         List::Blocks => Forms { block: typed, ..Forms::default() },
     };
     again(desk, &site, &member, forms).await
+}
+
+/// What is said of a grant that was made: what blocks its level keeps the door shut all the same.
+async fn given(desk: &Desk, site_id: &str, here: &str, level: &str) -> Result<Flash, Refused> {
+    let blocks: Listed<Block> = desk.get(&format!("{here}/blocks?limit=100")).await?;
+    let is_on_it = |block: &&Block| block.level.as_deref().is_none_or(|blocked| blocked == level);
+    let Some(block) = blocks.items.iter().find(is_on_it) else {
+        return Ok(Flash::success("The level is given."));
+    };
+    let levels = Levels::all(desk, site_id).await?;
+    let blocked = block.level.as_deref().map_or("every level", |level| levels.name(level));
+    let ends = if block.until.is_some() { "ends or is lifted" } else { "is lifted" };
+    let name = levels.name(level);
+    let text =
+        format!("{name} is granted, but the block on {blocked} keeps them out until it {ends}.");
+    Ok(Flash { tone: "warning".to_owned(), text })
 }
 
 /// Whether an end lies behind us.

@@ -71,8 +71,8 @@ impl Products {
         };
         let point = purchase.price_point.as_ref().map(|point| format!(" at price point {point}"));
         let says = format!(
-            "{product}{} is unmapped: nobody has said which level it gives. Until it is mapped, a purchase of it is held \
-             and gives nothing.",
+            "{product}{} is unmapped: nobody has said which level it gives. Until it is mapped, a purchase of it is \
+             held: it waits for a mapping, and gives nothing.",
             point.unwrap_or_default()
         );
         Unmapped { says, path: path_of(id) }

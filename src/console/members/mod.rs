@@ -1,12 +1,15 @@
 //! Members: who there is, and one page a person.
 
 mod acts;
+mod aside;
 mod bought;
 mod doors;
 mod download;
 mod person;
 mod picture;
 mod story;
+
+pub use picture::{History, Recorded};
 
 use super::desk::{Desk, Listed, query, segment};
 use super::refused::Refused;
@@ -120,8 +123,8 @@ impl ListPage {
     #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]
     fn held(&self, member: &Member) -> String {
         match member.held_purchases {
-            1 => "1 purchase held".to_owned(),
-            count => format!("{count} purchases held"),
+            1 => "1 purchase waits for a mapping".to_owned(),
+            count => format!("{count} purchases wait for a mapping"),
         }
     }
 

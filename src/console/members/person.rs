@@ -1,24 +1,28 @@
 //! One person: what they have and why, over time, how far each destination is, and what happened.
 
+use super::aside::{self, Aside};
 use super::bought::{self, Products, Purchase, Unmapped};
 use super::doors::{self, Door};
-use super::picture::{self, Band};
+use super::picture::{self, Band, Recorded};
 use super::story::{self, Told};
 use crate::console::desk::{Desk, Listed, Site, segment};
 use crate::console::phrases;
-use crate::console::refused::Refused;
+use crate::console::refused::{Fault, Refused};
 use crate::console::rules::Levels;
 use crate::console::shell::Shell;
 use crate::core::Instant;
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
 /// Things on a page of the time line.
 const TOLD_PER_PAGE: usize = 50;
+
+/// The places of what is decided by hand that have a field of their own.
+const FIELDS: [&str; 3] = ["/level", "/until", "/note"];
 
 /// What an address of the page asks for.
 #[derive(Default, Deserialize)]
@@ -46,10 +50,15 @@ impl Typed {
         self.refused.as_ref().map_or("", |refused| refused.at(pointer))
     }
 
-    /// What is wrong with no place of it.
-    fn whole(&self) -> Option<&str> {
-        let refused = self.refused.as_ref().filter(|refused| refused.errors.is_empty())?;
-        Some(&refused.detail)
+    /// What is wrong beside what stands at its field; `None` where nothing is.
+    fn whole(&self) -> Option<String> {
+        let refused = self.refused.as_ref()?;
+        if refused.errors.is_empty() {
+            return Some(refused.detail.clone());
+        }
+        let elsewhere = refused.errors.iter().filter(|fault| !FIELDS.contains(&&*fault.pointer));
+        let told: Vec<String> = elsewhere.map(Fault::told).collect();
+        (!told.is_empty()).then(|| told.join(" "))
     }
 }
 
@@ -103,6 +112,14 @@ impl Explanation {
 struct Explained {
     because: String,
     grant: Considered,
+    manual: Option<Manual>,
+}
+
+/// A manual grant, as it was made.
+#[derive(Deserialize)]
+struct Manual {
+    until: Option<String>,
+    note: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -147,8 +164,12 @@ struct PersonPage {
     products: Products,
     bands: Vec<Band>,
     blocks: Vec<Block>,
+    /// The webhooks about the person that count for nothing.
+    aside: Vec<Aside>,
     doors: Vec<Door>,
     told: Vec<Told>,
+    /// Whether a rebill is told of, so that it has to be said what that is.
+    any_rebill: bool,
     levels: Levels,
     asked: Asked,
     /// What is wrong with the instant that was asked about.
@@ -163,6 +184,24 @@ struct PersonPage {
 impl PersonPage {
     fn name<'a>(&'a self, level: &'a str) -> &'a str {
         self.levels.name(level)
+    }
+
+    /// How a level that they have came to be recorded, where that was much later than it counts from.
+    fn recorded_late(&self, held: &Held) -> Option<&Recorded> {
+        let mut history = self.explanation.history.iter();
+        history.find(|history| history.level == held.level)?.recorded_late(&held.since)
+    }
+
+    /// Whether something was recorded only after the instant that is shown.
+    fn is_later(&self, recorded: &Recorded) -> bool {
+        let read = |at: &str| at.parse::<Instant>().ok();
+        read(&recorded.at) > read(&self.access.at)
+    }
+
+    /// The last day of what was decided by hand; empty where it ends within a day.
+    #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]
+    fn last_day(&self, until: &str) -> String {
+        last_day(until).unwrap_or_default()
     }
 
     /// The instant that is shown, in words.
@@ -260,6 +299,7 @@ async fn page(
     let blocks: Listed<Block> = desk.get(&format!("{api}/blocks?limit=100")).await?;
     let levels = Levels::all(desk, &site.id).await?;
     let products = Products::of(desk, &site.id, explanation.bought()).await?;
+    let aside = aside::of(desk, &site.id, &access.email).await?;
     let doors = doors::of(desk, &site.id, &access.email).await?;
     let after = match asked.cursor.as_str() {
         "" => String::new(),
@@ -278,6 +318,7 @@ async fn page(
     let told = timeline.items.iter().map(|item| story::told(item, &of_site, &levels, &names));
     Ok(PersonPage {
         told: told.collect(),
+        any_rebill: timeline.items.iter().any(story::Item::is_rebill),
         first: if asked.cursor.is_empty() { String::new() } else { format!("{here}#told") },
         next: timeline
             .next_cursor
@@ -295,6 +336,7 @@ async fn page(
         access,
         explanation,
         bands,
+        aside,
         doors,
         levels,
         asked,
@@ -329,9 +371,17 @@ pub fn end_of(last_day: Option<&str>) -> Result<Option<String>, Refused> {
         .ok_or_else(|| Refused::input("/until", "Write a day such as 2026-01-31, or nothing."))
 }
 
+/// The last day of what ends at an instant, in words: what is decided by hand ends when a day of UTC does. `None` where
+/// it ends within a day.
+pub fn last_day(until: &str) -> Option<String> {
+    let until: Instant = until.parse().ok()?;
+    let last = until.date_naive().pred_opt().filter(|_| until.time() == NaiveTime::MIN)?;
+    Some(last.format("%-d %B %Y (UTC)").to_string())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{end_of, instant};
+    use super::{end_of, instant, last_day};
 
     #[test]
     fn an_instant_may_be_typed_as_a_day_a_minute_or_exactly() {
@@ -355,6 +405,13 @@ mod tests {
         assert_eq!(end_of(None).expect("nothing"), None);
         let end = end_of(Some("2028-02-28")).expect("a day");
         assert_eq!(end.as_deref(), Some("2028-02-29T00:00:00Z"));
+        let shown = end.as_deref().and_then(last_day);
+        assert_eq!(
+            shown.as_deref(),
+            Some("28 February 2028 (UTC)"),
+            "and is shown as it was typed"
+        );
+        assert_eq!(last_day("2028-02-29T00:00:01Z"), None);
         let refused = end_of(Some("soon")).expect_err("no day");
         assert_eq!(refused.at("/until"), "Write a day such as 2026-01-31, or nothing.");
     }

@@ -13,20 +13,58 @@ const SHOWN_MIN: TimeDelta = TimeDelta::days(30);
 const AHEAD_PARTS: i32 = 6;
 /// The narrowest part of a band that can still be seen, in per cent.
 const WIDTH_MIN: f64 = 0.4;
+/// From how much later on it is told that a level was recorded later than it began: a webhook is never there at once.
+const LATE: TimeDelta = TimeDelta::hours(1);
 /// How many marks are put on a band.
 const MARKS_MAX: usize = 40;
 
 /// A level over time, as the API says it.
 #[derive(Deserialize)]
 pub struct History {
-    level: String,
+    pub level: String,
     stretches: Vec<Stretch>,
+}
+
+impl History {
+    /// How the latest time of the level came to be recorded, where that was later than it began.
+    pub fn last_recorded(&self) -> Option<&Recorded> {
+        self.stretches.last()?.recorded.as_ref()
+    }
+
+    /// How the time that began at an instant came to be recorded, where that was much later.
+    pub fn recorded_late(&self, since: &str) -> Option<&Recorded> {
+        let stretch = self.stretches.iter().find(|stretch| stretch.since == since)?;
+        let recorded = stretch.recorded.as_ref()?;
+        let read = |at: &str| at.parse::<Instant>().ok();
+        let late = read(&recorded.at)? - read(since)?;
+        Some(recorded).filter(|_| late >= LATE)
+    }
 }
 
 #[derive(Deserialize)]
 struct Stretch {
     since: String,
     until: Option<String>,
+    recorded: Option<Recorded>,
+}
+
+/// The step of access that recorded a level as held, later than its time began.
+#[derive(Deserialize)]
+pub struct Recorded {
+    pub at: String,
+    cause: Cause,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    kind: String,
+}
+
+impl Recorded {
+    /// What led to it, as the end of a sentence.
+    pub fn cause(&self) -> &'static str {
+        phrases::cause(&self.cause.kind)
+    }
 }
 
 /// The picture of one level; places are in per cent of its width.
@@ -188,6 +226,7 @@ mod tests {
         let stretch = |(since, until): &(&str, Option<&str>)| Stretch {
             since: (*since).to_owned(),
             until: until.map(str::to_owned),
+            recorded: None,
         };
         vec![History {
             level: "gold".to_owned(),
@@ -237,6 +276,24 @@ mod tests {
         assert!(!bands[0].held[0].goes_on);
         let then = bands[0].then.as_ref().expect("the day");
         assert_eq!((&*then.label, then.anchor), ("1 Jan 2025", "start"));
+    }
+
+    #[test]
+    fn what_was_recorded_much_later_than_it_began_is_told() {
+        let since = "2025-01-01T00:00:00Z";
+        let recorded_at = |at: &str| {
+            let mut held = history(&[(since, None)]).remove(0);
+            let cause = Cause { kind: "mapping".to_owned() };
+            held.stretches[0].recorded = Some(Recorded { at: at.to_owned(), cause });
+            held
+        };
+        let late = recorded_at("2025-02-01T00:00:00Z");
+        let told = late.recorded_late(since).map(|recorded| (&*recorded.at, recorded.cause()));
+        let cause = "because a mapping was made or changed";
+        assert_eq!(told, Some(("2025-02-01T00:00:00Z", cause)));
+        assert!(late.recorded_late("2025-01-02T00:00:00Z").is_none(), "another time");
+        let soon = recorded_at("2025-01-01T00:00:09Z");
+        assert!(soon.recorded_late(since).is_none() && soon.last_recorded().is_some());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What happened to a person, thing by thing, in words.
 
+use super::person::last_day;
+use crate::console::activity;
 use crate::console::desk::segment;
 use crate::console::destinations::words;
 use crate::console::phrases;
@@ -18,6 +20,15 @@ pub struct Item {
     made: Option<Step>,
     pub change: Option<Change>,
     push: Option<Push>,
+}
+
+impl Item {
+    /// Whether a rebill is told of.
+    pub fn is_rebill(&self) -> bool {
+        let by_webhook = self.webhook.as_ref().and_then(|webhook| webhook.kind.as_deref());
+        let by_event = self.event.as_ref().map(|event| event.kind.as_str());
+        by_event.or(by_webhook) == Some("rebill")
+    }
 }
 
 #[derive(Deserialize)]
@@ -76,6 +87,8 @@ pub struct Told {
     pub more: String,
     /// An end that belongs to it.
     pub until: Option<String>,
+    /// The last day of that, where it ends as a day does; empty where it does not.
+    pub last_day: String,
     /// Where there is more to see; empty where there is not.
     pub href: String,
 }
@@ -88,6 +101,7 @@ pub fn told(item: &Item, of_site: &str, levels: &Levels, doors: &BTreeMap<&str, 
         what: String::new(),
         more: String::new(),
         until: None,
+        last_day: String::new(),
         href: String::new(),
     };
     if let Some(webhook) = &item.webhook {
@@ -109,20 +123,25 @@ pub fn told(item: &Item, of_site: &str, levels: &Levels, doors: &BTreeMap<&str, 
 }
 
 fn of_webhook(webhook: &Webhook, href: String, bare: Told) -> Told {
-    let kind = webhook.kind.as_deref().map_or("Something unreadable", phrases::kind);
+    let title = activity::title(&webhook.status, webhook.kind.as_deref());
     let feed = match webhook.feed.as_str() {
         "ipn" => "by IPN",
         "outbound" => "by the outbound API",
         _ => "by a webhook",
     };
     let status = phrases::status(&webhook.status);
+    let (what, more) = match webhook.status.as_str() {
+        // Nobody knows whether Kartra told it.
+        "rejected" => (title, "its secret key does not match, so it changes nothing"),
+        _ => (format!("Kartra told {feed}: {title}"), status.map_or("", |status| status.label)),
+    };
     Told {
         tone: match status.map_or("", |status| status.tone) {
             tone @ ("warn" | "bad") => tone,
             _ => "",
         },
-        what: format!("Kartra told {feed}: {kind}"),
-        more: status.map_or_else(String::new, |status| status.label.to_owned()),
+        what,
+        more: more.to_owned(),
         href,
         ..bare
     }
@@ -158,13 +177,14 @@ fn of_step(step: &Step, levels: &Levels, bare: Told) -> Told {
         ("block", _) => (format!("{level} is blocked no longer"), ""),
         ("lift", _) => ("What chargebacks had blocked was lifted".to_owned(), "good"),
         ("held_open", "began") => {
-            (format!("{level} was held open instead of being revoked with many others"), "warn")
+            (format!("{level} was held open until you decide: too many were to go"), "warn")
         }
         ("held_open", _) => (format!("It was decided about {level}, which had been held open"), ""),
         (what, step) => (format!("{level}: {what} {step}"), ""),
     };
     let until = step.until.clone().filter(|_| step.end == "began");
-    Told { tone, what, until, more: step.note.clone().unwrap_or_default(), ..bare }
+    let last_day = until.as_deref().and_then(last_day).unwrap_or_default();
+    Told { tone, what, until, last_day, more: step.note.clone().unwrap_or_default(), ..bare }
 }
 
 fn of_change(change: &Change, levels: &Levels, bare: Told) -> Told {

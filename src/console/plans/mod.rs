@@ -10,13 +10,15 @@ use super::rules::{Level, Levels, Mapping};
 use super::shell::{Flash, Shell};
 use super::under_way::{UnderWay, following};
 use crate::app::resource;
-use crate::core::policy::Policy;
+use crate::core::policy::{OnCancellation, Policy};
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use back::Back;
+use back::{Back, Origin};
+pub use back::{is_look, welcome};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use told::{Told, Waiting};
 
 /// The page of a plan, and what is done with it.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -111,6 +113,17 @@ impl Plan {
         self.gains + self.losses + self.moves == 0
     }
 
+    /// Whether it gives nothing by a policy of which somebody may expect it: the one that lets whoever has cancelled have
+    /// what they paid for.
+    fn gives_nothing_by_period_end(&self) -> bool {
+        let Planned { policy, new, edited, .. } = &self.rules;
+        let policies = new.iter().chain(edited).map(|mapping| &mapping.policy).chain(policy);
+        let mut answers = policies.map(|policy| policy.on_cancellation);
+        self.is_ready()
+            && self.gains + self.moves == 0
+            && answers.any(|answer| answer == Some(OnCancellation::PeriodEnd))
+    }
+
     /// Whether it can be made again from what it was made from.
     fn can_be_made_again(&self) -> bool {
         !self.changes.is_empty() && self.state == "stale"
@@ -161,6 +174,8 @@ impl Asked {
 struct PlanPage {
     shell: Shell,
     plan: Plan,
+    /// The page that it came from.
+    origin: Origin,
     /// The form behind it; `None` where it is over, or was made elsewhere.
     back: Option<Back>,
     asked: Asked,
@@ -168,7 +183,9 @@ struct PlanPage {
     steps: Vec<Step>,
     next: String,
     /// What it would write, in sentences.
-    writes: Vec<String>,
+    writes: Vec<Told>,
+    /// Purchases that it would have wait no longer, and give nothing.
+    waiting: Vec<Waiting>,
     /// What has moved, in sentences.
     moved: Vec<String>,
     recompute: Option<UnderWay>,
@@ -179,6 +196,16 @@ struct PlanPage {
 impl PlanPage {
     fn href(&self) -> String {
         format!("{}/sites/{}/plans/{}", self.shell.base, self.shell.site_id, self.plan.id)
+    }
+
+    /// The address of the page that it came from.
+    fn origin_href(&self) -> String {
+        format!("{}{}", self.shell.base, self.origin.path(&self.shell.site_id))
+    }
+
+    /// Whether it would write nothing: all is so already.
+    fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.plan.kind == "edit"
     }
 
     /// Whether everybody is computed again by what it has written.
@@ -221,7 +248,7 @@ async fn apply(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResp
     }
 }
 
-/// Where to go once a plan is applied: back to the products, or to where one sees how far it got.
+/// Where to go once a plan is applied: back to where it came from, or to where one sees how far it got.
 fn applied_to(
     desk: &Desk,
     site: &str,
@@ -233,7 +260,7 @@ fn applied_to(
     }
     let plan: Plan = read(applied.body.clone())?;
     let flash = Flash::success(told::applied(&plan));
-    Ok(desk.go(&format!("/sites/{}/products", segment(site)), Some(flash)))
+    Ok(desk.go(&Origin::of(&plan).path(site), Some(flash)))
 }
 
 /// `POST /sites/{site}/plans/{id}/again`: the same changes, on what the rules are now.
@@ -296,10 +323,13 @@ async fn page(desk: &Desk, site_id: &str, id: &str, asked: Asked) -> Result<Plan
     levels.items.extend(plan.changes.iter().filter_map(made_level));
     let names = told::Names::of(desk, &site.id, &plan, &levels).await?;
     let next = steps.next_cursor.map(|cursor| asked.query(&asked.what, &cursor));
+    let origin = Origin::of(&plan);
     Ok(PlanPage {
         back: Back::of(&plan, &site.id, |product_id| names.has_product(product_id)),
-        shell: desk.shell_of(&site, "products", "What would change"),
+        shell: desk.shell_of(&site, origin.here(), "What would change"),
         writes: names.writes(&plan.rules),
+        waiting: names.waiting(&plan),
+        origin,
         moved: plan.moved.iter().map(|moved| names.moved(moved)).collect(),
         steps: steps.items,
         next: next.unwrap_or_default(),

@@ -10,9 +10,40 @@ use std::collections::BTreeMap;
 /// Products of one plan whose names are asked for; others are called by their numbers.
 const NAMED_MAX: usize = 30;
 
+/// Something that a plan writes, in a sentence.
+pub struct Told {
+    /// How it begins; all of it where nothing follows.
+    pub text: String,
+    /// For purchases from when on; `None` for all.
+    pub purchased_from: Option<String>,
+    /// For purchases until when; `None` for all.
+    pub purchased_before: Option<String>,
+    /// How it ends, behind those.
+    pub rest: String,
+}
+
+/// Purchases that wait for a mapping of a product which a plan ignores.
+pub struct Waiting {
+    /// How many there are, and what becomes of them.
+    pub text: String,
+    /// The product.
+    pub product_id: String,
+}
+
+impl Told {
+    fn whole(text: String) -> Self {
+        Self { text, purchased_from: None, purchased_before: None, rest: String::new() }
+    }
+
+    /// Whether it is about purchases that were made between some instants.
+    pub fn has_window(&self) -> bool {
+        self.purchased_from.is_some() || self.purchased_before.is_some()
+    }
+}
+
 /// What things are called.
 pub struct Names<'a> {
-    products: BTreeMap<String, String>,
+    products: BTreeMap<String, Product>,
     levels: &'a Levels,
 }
 
@@ -28,7 +59,7 @@ impl<'a> Names<'a> {
         for id in plan.product_ids().into_iter().take(NAMED_MAX) {
             let path = format!("/sites/{}/products/{}", segment(site_id), segment(id));
             match desk.get::<Product>(&path).await {
-                Ok(product) => products.insert(id.clone(), product.title().to_owned()),
+                Ok(product) => products.insert(id.clone(), product),
                 Err(refused) if refused.is_not_found() => None,
                 Err(refused) => return Err(refused),
             };
@@ -42,45 +73,70 @@ impl<'a> Names<'a> {
     }
 
     fn product(&self, id: &str) -> String {
-        match self.products.get(id) {
+        match self.products.get(id).map(Product::title) {
             Some(name) if name != id => format!("{name} (product {id})"),
             _ => format!("Product {id}"),
         }
     }
 
-    /// A mapping in a sentence.
-    fn mapping(&self, mapping: &Mapping) -> String {
+    /// A mapping in a sentence; `what` is done with it.
+    fn mapping(&self, what: &str, mapping: &Mapping) -> Told {
         let point = mapping.price_point.as_ref().map(|point| format!(" at price point {point}"));
-        let window = Some(mapping.window()).filter(|window| !window.is_empty());
-        let window = window.map(|window| format!(", only if {window}"));
         let policy = mapping.policy_in_words();
         let policy =
             if policy.is_empty() { String::new() } else { format!("; {}", policy.join("; ")) };
-        format!(
-            "{}{} gives {}{}{}{policy}.",
-            self.product(&mapping.product_id),
-            point.unwrap_or_default(),
-            self.levels.name(&mapping.level),
-            window.unwrap_or_default(),
-            if mapping.enabled { "" } else { " once it is in force again; it is off" },
-        )
+        let off = if mapping.enabled { "" } else { " once it is in force again; it is off" };
+        Told {
+            text: format!(
+                "{what}: {}{} gives {}",
+                self.product(&mapping.product_id),
+                point.unwrap_or_default(),
+                self.levels.name(&mapping.level),
+            ),
+            purchased_from: mapping.purchased_from.clone(),
+            purchased_before: mapping.purchased_before.clone(),
+            rest: format!("{off}{policy}."),
+        }
     }
 
     /// All that a plan would write.
-    pub fn writes(&self, rules: &Planned) -> Vec<String> {
-        let mut told = Vec::new();
-        told.extend(rules.levels.iter().map(|id| format!("New level: {}.", self.levels.name(id))));
-        told.extend(rules.new.iter().map(|it| format!("New: {}", self.mapping(it))));
-        told.extend(rules.edited.iter().map(|it| format!("Changed: {}", self.mapping(it))));
-        told.extend(rules.gone.iter().map(|it| format!("Deleted: {}", self.mapping(it))));
-        let ignored = rules.ignored.iter();
-        told.extend(ignored.map(|id| format!("Ignored: {} gives nothing.", self.product(id))));
+    pub fn writes(&self, rules: &Planned) -> Vec<Told> {
+        let level = |id: &String| Told::whole(format!("New level: {}.", self.levels.name(id)));
+        let mut told: Vec<Told> = rules.levels.iter().map(level).collect();
+        told.extend(rules.new.iter().map(|it| self.mapping("New", it)));
+        told.extend(rules.edited.iter().map(|it| self.mapping("Changed", it)));
+        told.extend(rules.gone.iter().map(|it| self.mapping("Deleted", it)));
+        let ignored =
+            |id: &String| Told::whole(format!("Ignored: {} gives nothing.", self.product(id)));
+        told.extend(rules.ignored.iter().map(ignored));
         if let Some(policy) = &rules.policy {
             let words = in_words(policy);
             let words = if words.is_empty() { "as usual".to_owned() } else { words.join("; ") };
-            told.push(format!("The site's policy: {words}."));
+            told.push(Told::whole(format!("The site's policy: {words}.")));
         }
         told
+    }
+
+    /// What waits for a mapping now and would give nothing once a plan is applied.
+    pub fn waiting(&self, plan: &Plan) -> Vec<Waiting> {
+        if !plan.is_computing() && !plan.is_ready() {
+            return Vec::new();
+        }
+        let told = |id: &String| {
+            let held = self.products.get(id).map_or(0, |product| product.held);
+            let name = self.product(id);
+            let text = match held {
+                ..=0 => return None,
+                1 => format!(
+                    "{name}: 1 purchase waits for a mapping. Ignoring the product means that it gives nothing."
+                ),
+                _ => format!(
+                    "{name}: {held} purchases wait for a mapping. Ignoring the product means that they give nothing."
+                ),
+            };
+            Some(Waiting { text, product_id: id.clone() })
+        };
+        plan.rules.ignored.iter().filter_map(told).collect()
     }
 
     /// Something that has moved, in a sentence.
@@ -120,7 +176,9 @@ pub fn applied(plan: &Plan) -> String {
 
 /// What is wrong with changes that are no longer possible.
 pub fn faults(refused: &Refused) -> Vec<String> {
-    let mut told = vec!["The plan cannot be made again as it was. Go back to the products and save what you want there.".to_owned()];
+    let mut told = vec![
+        "The plan cannot be made again as it was. Go back and save what you want there.".to_owned(),
+    ];
     told.extend(refused.errors.iter().map(|fault| fault.detail.clone()));
     told
 }

@@ -89,7 +89,7 @@ pub const KEYS: [Key; 8] = [
                 "grace_days",
                 "Access ends some days later, unless a payment comes",
                 "access ends {n} days later",
-                "0 days end it at once. The next payment gives it back.",
+                "0 days end it at once. The next repeat payment, a rebill, gives it back.",
             ),
         ],
         number: Some("Days until access ends"),

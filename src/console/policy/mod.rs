@@ -180,6 +180,15 @@ impl Choice {
 }
 
 impl PolicyForm {
+    /// What is said at the top of a page of which all fields are these: with which questions something is wrong.
+    pub fn wrong(&self) -> String {
+        let wrong = self.questions.iter().filter(|question| !question.error.is_empty());
+        let legends: Vec<String> = wrong.map(|it| format!("“{}”", it.legend)).collect();
+        let which =
+            if legends.is_empty() { String::new() } else { format!(": {}", legends.join(", ")) };
+        format!("Nothing was changed. What is wrong stands with its question{which}.")
+    }
+
     /// The policy of a mapping: what it leaves out comes from the site's.
     pub fn of_mapping(
         at: &'static str,
@@ -230,6 +239,9 @@ impl PolicyForm {
             let is_number = !key.has_number(chosen) || number.parse::<u64>().is_ok();
             let error = match fault {
                 Some(_) if !is_number => "Write a whole number.".to_owned(),
+                Some(fault) if fault.detail.starts_with("must") => {
+                    format!("The number {}.", fault.detail.trim_end_matches('.'))
+                }
                 Some(fault) => fault.detail.clone(),
                 None => String::new(),
             };
@@ -264,6 +276,13 @@ fn filled(policy: &Policy) -> Policy {
         duration_days: Some(terms.duration_days),
         billing_period: Some(terms.billing_period),
     }
+}
+
+/// The question that a place of a body answers which holds a policy; `None` for any other place.
+pub fn question(pointer: &str) -> Option<&'static str> {
+    let (_, key) = pointer.split_once("/policy/")?;
+    let name = key.split('/').next()?;
+    KEYS.iter().find(|key| key.name == name).map(|key| key.legend)
 }
 
 /// What a policy sets, a few words each; nothing where it leaves everything to the site.

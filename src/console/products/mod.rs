@@ -52,6 +52,8 @@ struct ProductsPage {
     /// What is said at the top of what is wrong.
     error: String,
     renaming: Renaming,
+    /// What is said beside the dates of a mapping that is added.
+    window_hint: String,
 }
 
 impl ProductsPage {
@@ -100,12 +102,9 @@ async fn save(
     asked: web::Query<Asked>,
     fields: Fields,
 ) -> Result<HttpResponse, Refused> {
-    if fields.get("do") == "preview" {
-        let is_back = !asked.plan.is_empty();
+    if plans::is_look(&fields) {
         let mut page = page(&desk, &site, asked.0, &fields, &Faults::default()).await?;
-        if is_back {
-            page.notice = "These are your choices again. Nothing was saved or changed.";
-        }
+        page.notice = plans::welcome(&fields);
         return desk.page(&page);
     }
     let draft = Draft::of(&fields);
@@ -136,7 +135,7 @@ async fn heed(
     let path = format!("/sites/{}/products/{}", segment(&site), segment(product_id));
     desk.send(Method::PATCH, &path, Some(&json!({ "ignored": false })), None).await?;
     let text = format!(
-        "Product {product_id} is no longer ignored. It is unmapped now: its purchases are held until you choose a level for it."
+        "Product {product_id} is no longer ignored. It is unmapped now: its purchases wait for a mapping, until you choose a level for it."
     );
     Ok(desk.go(&home(&site), Some(Flash::success(text))))
 }
@@ -220,7 +219,9 @@ async fn page(
     fields: &Fields,
     faults: &Faults,
 ) -> Result<ProductsPage, Refused> {
-    let RuledSite { site, policy } = desk.get(&format!("/sites/{}", segment(site_id))).await?;
+    let ruled: RuledSite = desk.get(&format!("/sites/{}", segment(site_id))).await?;
+    let window_hint = ruled.window_hint();
+    let RuledSite { site, policy, .. } = ruled;
     let levels = Levels::of(desk, &site.id).await?;
     let listed = list::load(desk, &site.id, &asked).await?;
     let rows = listed.rows.into_iter().map(|found| Row::of(found, fields, faults)).collect();
@@ -232,9 +233,10 @@ async fn page(
         add: Add::of(fields, faults),
         error: Some(faults.text_of(""))
             .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| faults.summary().to_owned()),
+            .unwrap_or_else(|| faults.summary()),
         notice: "",
         renaming: Renaming::default(),
+        window_hint,
         asked,
         levels,
         rows,

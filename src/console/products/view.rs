@@ -19,9 +19,9 @@ pub struct Row {
     pub title: String,
     /// Its status, or `ahead`.
     pub status: String,
-    /// How many of its purchases are held.
+    /// How many of its purchases wait for a mapping.
     pub held: i64,
-    /// Since when the first of them is held.
+    /// Since when the first of them waits.
     pub oldest_held_at: String,
     /// How many purchases there are.
     pub purchases: i64,

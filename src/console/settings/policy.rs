@@ -2,6 +2,7 @@
 
 use crate::console::desk::{Desk, segment};
 use crate::console::guard::Fields;
+use crate::console::plans;
 use crate::console::policy::{Answers, PolicyForm, SITE_AT};
 use crate::console::refused::{Fault, Refused};
 use crate::console::shell::Shell;
@@ -22,6 +23,8 @@ struct PolicyPage {
     back: String,
     policy: PolicyForm,
     refused: Option<Refused>,
+    /// What whoever comes back from a plan is told.
+    notice: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +51,7 @@ async fn policy_page(
     Ok(PolicyPage {
         here: format!("{back}/policy"),
         policy: PolicyForm::of_site(SITE_AT, &answers, &faults),
+        notice: "",
         refused,
         shell,
         back,
@@ -66,19 +70,16 @@ pub async fn plan(
     fields: Fields,
 ) -> Result<HttpResponse, Refused> {
     let answers = Answers::read(&fields, SITE_AT);
-    if fields.get("do") == "preview" {
-        return desk.page(&policy_page(&desk, &site, Some(answers), None).await?);
+    if plans::is_look(&fields) {
+        let mut page = policy_page(&desk, &site, Some(answers), None).await?;
+        page.notice = plans::welcome(&fields);
+        return desk.page(&page);
     }
-    let plans = format!("/sites/{}/plans", segment(&site));
-    let asked = json!({ "changes": [{ "op": "set_policy", "policy": answers.policy() }] });
-    match desk.post(&plans, &asked).await {
-        Ok(answered) => {
-            let id = answered.text("id").unwrap_or_default();
-            Ok(desk.go(&format!("{plans}/{}", segment(id)), None))
-        }
+    let change = json!({ "op": "set_policy", "policy": answers.policy() });
+    match plans::make(&desk, &site, &[change]).await {
         Err(refused) if refused.is_of_input() => {
             desk.form_again(&policy_page(&desk, &site, Some(answers), Some(refused)).await?)
         }
-        Err(refused) => Err(refused),
+        made => made,
     }
 }

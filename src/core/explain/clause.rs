@@ -8,11 +8,11 @@ use crate::core::link::PurchaseId;
 use crate::core::purchase::Status;
 
 /// An instant as a customer reads it, next to an instant that has been named with its time: a day, and
-/// the time where the day is the same.
+/// the time with its zone where the day is the same.
 pub fn when(instant: Instant, named: Instant) -> String {
     let day = instant.format("%-d %B %Y");
     if instant.date_naive() == named.date_naive() {
-        return format!("{day} at {}", instant.format("%H:%M"));
+        return format!("{day} at {} UTC", instant.format("%H:%M"));
     }
     day.to_string()
 }
@@ -141,11 +141,12 @@ fn given_on(considered: &Considered, at: Instant) -> String {
     given.unwrap_or_default()
 }
 
-/// A purchase as Kartra's pages number it; the product of an order is left out.
+/// A purchase as Kartra's pages number it: a subscription by its own number, any other purchase by that of its first
+/// transaction; its product is left out.
 fn called(id: &PurchaseId) -> String {
     match id.0.split_once(':') {
         Some(("order", rest)) => {
-            format!("order {}", rest.split_once(':').map_or(rest, |(_, order)| order))
+            format!("purchase {}", rest.split_once(':').map_or(rest, |(_, order)| order))
         }
         Some((kind, number)) => format!("{kind} {number}"),
         None => id.0.clone(),

@@ -194,6 +194,18 @@ pub fn number_of(conn: &mut Conn, site_id: &str, status: Status, limit: i64) -> 
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
+/// Pushes of a site that are tried again, at most so many: at which destination each, and since when it is wanted.
+pub fn retrying(conn: &mut Conn, site_id: &str, limit: i64) -> Result<Vec<(String, Instant)>> {
+    let retrying = pushes::table
+        .filter(pushes::site_id.eq(site_id))
+        .filter(pushes::status.eq(Status::Retrying.as_str()))
+        .order(pushes::id)
+        .select((pushes::destination_id, pushes::wanted_at))
+        .limit(limit);
+    let rows: Vec<(String, NaiveDateTime)> = retrying.load(conn)?;
+    Ok(rows.into_iter().map(|(id, at)| (id, at.and_utc())).collect())
+}
+
 /// How many pushes that a run asked for are not settled.
 pub fn open_of_run(conn: &mut Conn, site_id: &str, run_id: &str) -> Result<i64> {
     let open = pushes::table

@@ -29,11 +29,15 @@ on_both_databases! {
             "id": access["id"], "email": "dana@x.example", "at": "2026-01-02T00:00:00Z",
             "sentences": [
                 "On 2 January 2026 at 00:00 UTC, dana@x.example has The Club.",
-                "The Club is held since 1 December 2025, with no known end, because order 1001 was paid on 1 December 2025; \
+                "The Club counts from 1 December 2025, with no known end, because purchase 1001 was paid on 1 December 2025; \
                  nothing else gives The Club.",
             ],
-            "considered": [{ "because": "order 1001 was paid on 1 December 2025", "grant": access["considered"][0] }],
-            "history": [{ "level": "gold", "stretches": [{ "since": "2025-12-01T14:00:00Z", "until": null }] }],
+            "considered": [{ "because": "purchase 1001 was paid on 1 December 2025", "grant": access["considered"][0] }],
+            "history": [{ "level": "gold", "stretches": [{
+                "since": "2025-12-01T14:00:00Z", "until": null,
+                // The webhook came a month after the sale.
+                "recorded": { "at": "2026-01-01T00:00:00Z", "cause": { "kind": "event", "id": "sale:1001" } },
+            }] }],
         }));
     }
 
@@ -44,14 +48,44 @@ on_both_databases! {
         applied(app, &rebill(1003, 1001, "dana@x.example").with("transaction_date", "2025-12-20 09:00:00"));
         let given = json!([{ "level": "gold", "stretches": [
             { "since": "2025-12-01T14:00:00Z", "until": "2025-12-10T14:00:00Z" },
-            { "since": "2025-12-20T14:00:00Z", "until": null },
+            {
+                "since": "2025-12-20T14:00:00Z", "until": null,
+                "recorded": { "at": "2026-01-01T00:00:00Z", "cause": { "kind": "event", "id": "sale:1001" } },
+            },
         ] }]);
         assert_eq!(explained(app, "")["history"], given);
         let then = explained(app, "?at=2025-12-15T00:00:00Z");
         assert_eq!(then["history"], given, "it is of all time, whatever instant is asked about");
         assert_eq!(then["at"], "2025-12-15T00:00:00Z");
         assert_eq!(then["sentences"][0], "On 15 December 2025 at 00:00 UTC, dana@x.example has no level.");
-        assert_eq!(then["considered"][0]["because"], "order 1001 was cancelled");
+        assert_eq!(then["considered"][0]["because"], "purchase 1001 was cancelled");
+    }
+
+    fn what_was_recorded_later_than_it_began_is_told_with_its_cause(app: &TestApp) {
+        let id = applied(app, &sale(1001, "dana@x.example"));
+        app.at(instant("2026-01-05T00:00:00Z"));
+        app.level("gold");
+        app.map(&json!({ "product_id": PRODUCT, "level": "gold" }));
+        app.drain();
+        let cause = app.changes()[0]["cause"].clone();
+        assert_eq!(cause["kind"], "mapping");
+        let recorded = json!({ "at": "2026-01-05T00:00:00Z", "cause": cause });
+        assert_eq!(explained(app, "")["history"][0]["stretches"], json!([
+            { "since": "2025-12-01T14:00:00Z", "until": null, "recorded": recorded },
+        ]));
+        // What comes to an end and begins anew is recorded as it happens.
+        let discarded = app.post(&format!("{SITE}/webhooks/{id}/discard"), &json!({}));
+        assert_eq!(discarded.status, 200, "{discarded:?}");
+        app.at(instant("2026-01-06T00:00:00Z"));
+        let until = "2026-02-01T00:00:00Z";
+        let asked = json!({ "level": "gold", "until": until, "note": "sorry" });
+        assert_eq!(app.post(&format!("{SITE}/members/dana@x.example/grants"), &asked).status, 201);
+        let given = explained(app, "");
+        assert_eq!(given["history"][0]["stretches"], json!([{ "since": "2026-01-06T00:00:00Z", "until": until }]));
+        assert_eq!(given["considered"][0]["manual"],
+            json!({ "begun_at": "2026-01-06T00:00:00Z", "until": until, "note": "sorry" }));
+        let sentences = given["sentences"].to_string();
+        assert!(!sentences.contains("sorry"), "what operators wrote for each other is not passed on: {sentences}");
     }
 
     fn of_nobody_there_is_nothing_to_explain(app: &TestApp) {

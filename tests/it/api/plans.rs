@@ -132,6 +132,17 @@ on_both_databases! {
         assert_eq!(ready(app, &json!([{ "op": "ignore_product", "product_id": 501 }])).1["changes"], json!([{ "op": "ignore_product", "product_id": "501" }]));
     }
 
+    fn a_member_who_has_several_of_the_products_is_counted_once(app: &TestApp) {
+        three(app);
+        app.receives(Ipn::new("sale", 11).product("502").of("dana@x.example").body());
+        app.drain();
+        app.level("gold");
+        let gives = |product: &str| json!({ "op": "create_mapping", "mapping": { "product_id": product, "level": "gold" } });
+        let (path, plan) = ready(app, &json!([gives("501"), gives("502")]));
+        assert_eq!(plan["total"], 3, "dana, eva and finn");
+        assert_eq!(apply(app, &path).status, 200);
+    }
+
     fn a_move_is_a_level_that_is_kept_with_another_end(app: &TestApp) {
         three(app);
         app.level("gold");

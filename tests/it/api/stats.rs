@@ -116,7 +116,7 @@ on_both_databases! {
     fn lag_is_how_long_the_oldest_has_waited(app: &TestApp) {
         gold(app);
         let none = json!({ "count": 0, "oldest_at": null, "oldest_seconds": 0 });
-        assert_eq!(stats(app, 1)["lag"], json!({ "webhooks": none, "pushes": none }));
+        assert_eq!(stats(app, 1)["lag"], json!({ "webhooks": none, "pushes": none, "retrying": none }));
         let config = json!({ "url": "https://doors.example.com/latchkey", "types": ["access.changed"] });
         let asked = json!({ "kind": "webhook", "name": "The door", "config": config });
         let made = app.post(&format!("{SITE}/destinations"), &asked);
@@ -131,7 +131,7 @@ on_both_databases! {
         app.drain();
         app.clock.set(instant("2026-01-01T00:01:07Z"));
         let pushed = json!({ "count": 2, "oldest_at": "2026-01-01T00:00:07Z", "oldest_seconds": 60 });
-        assert_eq!(stats(app, 1)["lag"], json!({ "webhooks": none, "pushes": pushed }));
+        assert_eq!(stats(app, 1)["lag"], json!({ "webhooks": none, "pushes": pushed, "retrying": none }));
         let path = format!("{SITE}/destinations/{}", made.json["id"].as_str().expect("an id"));
         assert_eq!(app.patch(&path, &json!({ "enabled": false })).status, 200);
         let lag = stats(app, 1)["lag"]["pushes"].clone();

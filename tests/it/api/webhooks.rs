@@ -117,7 +117,50 @@ on_both_databases! {
         let restored = act(app, &id, "restore");
         assert_eq!((restored.status, &restored.json["status"]), (200, &json!("applied")));
         assert_eq!(app.levels_of("dana@x.example"), ["gold"]);
+        let last = app.changes().pop().expect("a change");
+        assert_eq!((&last["what"], &last["cause"]), (&json!("granted"), &json!({ "kind": "restore", "id": id })));
+        let read = app.get(&format!("{SITE}/webhooks/{id}/reading")).json;
+        assert_eq!(read["changes"], json!(app.changes()), "granted, revoked, and granted again");
+        assert_eq!((&restored.json["reason"], &restored.json["changes"]), (&json!(null), &json!(3)));
         problem(&act(app, &id, "restore"), 409, "conflict");
+        // On a disabled site it waits, and the cause with it.
+        act(app, &id, "discard");
+        app.patch(SITE, &json!({ "enabled": false }));
+        let waits = act(app, &id, "restore").json;
+        assert_eq!((&waits["status"], &waits["reason"]), (&json!("pending"), &json!("an operator restored it")));
+        assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
+        app.patch(SITE, &json!({ "enabled": true }));
+        app.drain();
+        assert_eq!(app.changes().pop().expect("a change")["cause"]["kind"], "restore");
+    }
+
+    fn what_is_rejected_is_listed_by_what_it_claims_and_is_no_observation(app: &TestApp) {
+        gold(app);
+        assert_eq!(app.patch(SITE, &json!({ "ipn_secret": "right" })).status, 200);
+        let claimed = sale(1001, "dana@x.example");
+        let id = app.receives(claimed.form(Some("wrong"))).json["webhook_id"].as_str().expect("an id").to_owned();
+        app.drain();
+        let rejected = json!({
+            "status": "rejected", "feed": "ipn", "kind": "sale", "transaction_id": "1001", "product_id": PRODUCT,
+            "email": "dana@x.example", "changes": 0,
+        });
+        let is_shown = || {
+            let shown = app.get(&format!("{SITE}/webhooks/{id}")).json;
+            for (field, value) in rejected.as_object().expect("an object") {
+                assert_eq!(&shown[field], value, "{field}");
+            }
+        };
+        is_shown();
+        for query in ["?q=dana@x.example", "?q=DANA@x.example&status=rejected", "?q=1001", "?q=1001&status=rejected"] {
+            assert_eq!(found(app, query), [id.as_str()], "{query}");
+        }
+        assert_eq!(found(app, "?q=dana@x.example&status=discarded"), [] as [&str; 0]);
+        let read = app.get(&format!("{SITE}/webhooks/{id}/reading")).json;
+        assert_eq!((&read["says"], &read["event"], &read["changes"]), (&json!(null), &json!(null), &json!([])));
+        assert_eq!(act(app, &id, "replay").json["status"], "rejected");
+        is_shown();
+        assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
+        app.is_as_the_events_say();
     }
 
     fn discarding_one_of_two_twins_leaves_the_event_standing(app: &TestApp) {

@@ -135,7 +135,7 @@ on_each! {
         let at = "2026-03-05T00:00:00Z";
         let said = home.run(&["explain", " ADA@Example.com ", "--at", at]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        let first = "On 5 March 2026 at 00:00 UTC, ada@example.com has Golden Table.\nGolden Table is held since ";
+        let first = "On 5 March 2026 at 00:00 UTC, ada@example.com has Golden Table.\nGolden Table counts from ";
         assert!(said.out.starts_with(first), "{said:?}");
         assert!(said.out.contains("; nothing else gives Golden Table.\n"), "{said:?}");
         for level in ["gold", "golden table"] {

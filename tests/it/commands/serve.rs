@@ -68,9 +68,10 @@ on_each! {
 }
 
 /// Two processes on one data directory and one database, fresh for each round.
-fn start_two(database: impl Fn() -> Option<Database>) {
+#[test]
+fn two_that_start_at_the_same_moment_serve_the_same_on_postgres() {
     for _ in 0..5 {
-        let Some(database) = database() else { return };
+        let Some(database) = Database::postgres() else { return };
         let home = Home::new(database);
         let daemons: Vec<Daemon> = std::thread::scope(|scope| {
             let starts: Vec<_> = (0..2).map(|_| scope.spawn(|| home.serve())).collect();
@@ -88,13 +89,23 @@ fn start_two(database: impl Fn() -> Option<Database>) {
 }
 
 #[test]
-fn two_that_start_at_the_same_moment_serve_the_same_on_sqlite() {
-    start_two(|| Some(Database::sqlite()));
-}
-
-#[test]
-fn two_that_start_at_the_same_moment_serve_the_same_on_postgres() {
-    start_two(Database::postgres);
+fn a_second_daemon_on_the_same_sqlite_is_refused_until_the_first_is_gone_however_it_goes() {
+    let home = Home::new(Database::sqlite());
+    let mut first = home.serve();
+    let second = home.run(&["serve"]);
+    assert_eq!(second.code, Some(3), "{second:?}");
+    for words in ["another latchkey serves", "latchkey.db.lock", "stop that one first"] {
+        assert!(second.err.contains(words), "{words}: {second:?}");
+    }
+    assert!(second.err.starts_with("latchkey: ") && second.out.is_empty(), "{second:?}");
+    assert_eq!(first.get("/livez").status, 200, "the first does not notice");
+    let beside = home.run(&["keys", "list"]);
+    assert_eq!(beside.code, Some(0), "a command works beside it: {beside:?}");
+    first.signal("KILL");
+    first.ended();
+    let third = home.serve();
+    third.stop();
+    home.serve().stop();
 }
 
 #[test]

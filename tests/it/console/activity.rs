@@ -2,7 +2,7 @@
 
 use super::support::{Console, Page};
 use crate::on_both_databases;
-use crate::support::{Ipn, TestApp};
+use crate::support::{Ipn, TestApp, instant};
 use serde_json::json;
 
 const SITE: &str = "/api/v1/sites/default";
@@ -51,7 +51,7 @@ on_both_databases! {
         }
         assert!(all.html.contains("data-stream=\"/sites/default/activity/stream\""), "{all:?}");
         let held = console.get(&format!("{ACTIVITY}?status=held"));
-        assert!(held.says("Its purchase is held: its product is unmapped"), "{held:?}");
+        assert!(held.says("Its purchase is held: it waits for a mapping, since its product is unmapped"), "{held:?}");
         assert!(held.says("Sale 1002") && !held.says("Sale 1001"));
         for q in ["dana%40x.example", "1001", "501"] {
             let found = console.get(&format!("{ACTIVITY}?q={q}"));
@@ -92,13 +92,18 @@ on_both_databases! {
         let here = format!("{ACTIVITY}/{id}");
         let console = Console::sign_in(app);
         let held = console.get(&here);
-        assert!(held.says("Nothing yet is given to dana@x.example: order 1001 is not mapped to a level"), "{held:?}");
+        assert!(held.says("Nothing yet is given to dana@x.example: purchase 1001 is not mapped to a level"), "{held:?}");
         assert!(held.html.contains("href=\"/sites/default/products?q=501\""), "{held:?}");
+        app.at(instant("2026-01-05T00:00:00Z"));
         gold(app);
         app.drain();
+        // The session has ended meanwhile.
+        let console = Console::sign_in(app);
         let page = console.get(&here);
-        assert!(page.says("came with another webhook, or with a mapping that was made later."), "{page:?}");
-        assert!(page.says("gold is given to dana@x.example: order 1001 was paid on 1 December 2025"), "{page:?}");
+        assert!(page.says("This webhook moved no access when it came."), "{page:?}");
+        assert!(page.says("gold is given to dana@x.example: purchase 1001 was paid on 1 December 2025. \
+                           It came on 2026-01-05 00:00 UTC, because a mapping was made or changed"), "{}", page.text());
+        assert!(console.get(ACTIVITY).says("Applied none by itself"), "it was the mapping");
         let member = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
         assert!(page.html.contains(&format!("is given to <a href=\"/sites/default/members/{member}\">")), "{page:?}");
         for page in [held, page] {
@@ -121,15 +126,49 @@ on_both_databases! {
         assert!(done(&console, &format!("{here}/replay")).says("It was judged and applied again: applied."));
     }
 
-    fn that_all_is_applied_is_said_only_once_something_came(app: &TestApp) {
+    fn that_all_is_dealt_with_is_said_only_once_something_came(app: &TestApp) {
         let console = Console::sign_in(app);
-        let said = "Everything that Kartra has sent is applied";
+        let said = "Everything that Kartra has sent has been dealt with";
         let new = console.get("/sites/default");
         assert!(new.says("Nothing has come from Kartra yet") && !new.says(said), "{}", new.text());
         gold(app);
         received(app, sale(1001, "dana@x.example").body());
         let home = console.get("/sites/default");
         assert!(home.says(said), "{}", home.text());
+    }
+
+    fn a_rejected_ipn_is_called_so_and_found_by_whom_it_names(app: &TestApp) {
+        gold(app);
+        assert_eq!(app.patch(SITE, &json!({ "ipn_secret": "another" })).status, 200);
+        let id = received(app, sale(1001, "dana@x.example").body());
+        assert_eq!(status_of(app, &id), "rejected");
+        let console = Console::sign_in(app);
+        for q in ["dana%40x.example", "1001", "dana%40x.example&status=rejected"] {
+            let found = console.get(&format!("{ACTIVITY}?q={q}"));
+            assert!(found.says("Rejected IPN: Sale 1001") && found.says("dana@x.example"), "{q}: {}", found.text());
+        }
+        let page = console.get(&format!("{ACTIVITY}/{id}"));
+        for said in ["Rejected IPN: Sale", "Its secret key is not the IPN secret of the settings", "correct it and replay the webhook",
+            "Why: its secret_key is not the site's IPN secret", "It names dana@x.example"] {
+            assert!(page.says(said), "{said}: {}", page.text());
+        }
+        assert!(!page.says("Unreadable") && !page.says("Nothing could be read of it"), "{}", page.text());
+        assert_eq!(app.levels_of("dana@x.example"), [""; 0], "what it claims is not believed");
+        assert!(done(&console, &format!("{ACTIVITY}/{id}/discard")).says("It counts no more: discarded."));
+        assert!(console.get(&format!("{ACTIVITY}?q=dana%40x.example")).says("Sale 1001"));
+    }
+
+    fn what_a_rebill_is_is_said_where_one_is_shown(app: &TestApp) {
+        gold(app);
+        received(app, sale(1001, "dana@x.example").subscription(9).body());
+        let console = Console::sign_in(app);
+        let said = "A rebill is a later payment of a subscription";
+        assert!(!console.get(ACTIVITY).says(said));
+        let id = received(app, Ipn::new("rebill", 1002).of("dana@x.example").subscription(9).on("2025-12-30 09:00:00").body());
+        for path in [ACTIVITY.to_owned(), format!("{ACTIVITY}/{id}"), "/sites/default/members/dana@x.example".to_owned()] {
+            let page = console.get(&path);
+            assert!(page.says(said) && page.says("Rebill"), "{path}: {}", page.text());
+        }
     }
 
     fn a_replay_of_what_stays_unreadable_is_no_good_news(app: &TestApp) {

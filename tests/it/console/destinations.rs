@@ -166,6 +166,11 @@ on_both_databases! {
             let forms = page.html.matches("method=\"post\"").count();
             assert_eq!(forms, 1, "{path} has the form that signs out, and no other");
         }
+        for path in [format!("{PAGES}/new"), format!("{PAGES}/new?kind=webhook"), format!("{PAGES}/{id}/edit")] {
+            let refused = console.get(&path);
+            assert_eq!(refused.status, 403, "{path}");
+            assert!(refused.says("takes a key with the scope manage; yours is read."), "{path}: {}", refused.text());
+        }
         for act in ["test", "disable", "rotate-secret", "resync", "look", "repair", "delete"] {
             let refused = console.form(&format!("{PAGES}/{id}/{act}"), &[("overlap_hours", "1")]);
             assert_eq!(refused.status, 403, "{act}: {}", refused.text());

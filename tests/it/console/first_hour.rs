@@ -30,7 +30,7 @@ fn up_to_the_plan(daemon: &Daemon, browser: &Browser, has_scripts: bool, email: 
     browser.sees(&format!("{}{}", daemon.base, daemon.hook));
     browser.sees("lead buys a product");
     browser.click("Send a test purchase");
-    browser.sees("A test purchase was received");
+    browser.sees("Latchkey works: it received the test purchase");
     browser.click("Setup");
     browser.sees("Nothing has come yet");
     kartra_tells_of_a_sale(daemon, email);
@@ -39,7 +39,7 @@ fn up_to_the_plan(daemon: &Daemon, browser: &Browser, has_scripts: bool, email: 
     }
     browser.sees("It works: the latest came");
     browser.click("Choose levels");
-    browser.sees("1 purchase is held");
+    browser.sees("1 purchase waits for a mapping");
     browser.fill("New level", "Gold");
     browser.click("Make level");
     browser.choose("Gives : Kitchen Club", "Gold");

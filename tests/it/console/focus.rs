@@ -26,12 +26,12 @@ fn the_focus_is_on_what_was_done_or_on_the_first_thing_that_is_wrong() {
     let Some(browser) = signed_in(&app) else { return };
     browser.visit(SETTINGS);
     browser.fill("Name", "Kitchen");
-    browser.click_beside("Apply webhooks", "Save");
+    browser.click("Save the general settings");
     browser.sees("Saved.");
     assert_eq!(browser.reads_at_focus(), "Saved.");
 
     browser.fill("Or so many in a hundred of those who hold it", "400");
-    browser.click_beside("Or so many in a hundred of those who hold it", "Save");
+    browser.click("Save the limit");
     browser.sees("Nothing is saved.");
     assert_eq!(browser.focused(), "Or so many in a hundred of those who hold it");
 }
@@ -52,7 +52,7 @@ fn what_was_written_and_not_saved_is_asked_about_before_it_is_left() {
     browser.choose("Time zone of the Kartra account", "Europe/Zurich");
     assert!(browser.asks_before_it_is_left(), "another zone is chosen");
     // Whoever saves is not asked about what they save.
-    browser.click_beside("Apply webhooks", "Save");
+    browser.click("Save the general settings");
     browser.sees("Saved.");
     assert!(!browser.asks_before_it_is_left(), "all is saved");
 

@@ -51,7 +51,7 @@ fn the_keyboard_alone_suffices() {
     browser.is_at("/sites/default");
 
     presses(&browser, "Products");
-    browser.sees("1 purchase is held");
+    browser.sees("1 purchase waits for a mapping");
     to(&browser, "New level");
     types(&browser, "Gold");
     browser.press("Enter");

@@ -131,7 +131,7 @@ on_both_databases! {
         app.at(instant("2026-01-05T00:00:00Z"));
         let console = Console::sign_in(app);
         let page = console.get(DANA);
-        assert!(page.says("The Club is held since 1 December 2025, with no known end, because order 1001 was paid on 1 December 2025"), "{page:?}");
+        assert!(page.says("The Club counts from 1 December 2025, with no known end, because purchase 1001 was paid on 1 December 2025"), "{page:?}");
         assert!(page.says("from 1 December 2025 on, with no known end"), "the picture in words");
         assert!(page.html.contains("<svg class=\"band\" role=\"img\" aria-label=\"The Club: from 1 December 2025 on"), "{page:?}");
         assert!(page.says("The Club was granted · paid; because of what Kartra told"), "{page:?}");
@@ -142,6 +142,51 @@ on_both_databases! {
         let by_id = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
         assert!(console.get(&format!("{MEMBERS}/{by_id}")).says("dana@x.example"));
         assert_eq!(console.get(&format!("{MEMBERS}/nonsense")).status, 404);
+    }
+
+    fn access_that_reaches_back_is_told_with_the_day_on_which_it_was_first_worked_out(app: &TestApp) {
+        buys(app, "dana@x.example", 1001);
+        app.level("gold");
+        app.at(instant("2026-01-05T00:00:00Z"));
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        app.drain();
+        let console = Console::sign_in(app);
+        let said = "gold counts from 2025-12-01 14:00 UTC, but nobody was let in before 2026-01-05 00:00 UTC: it was first worked out then, \
+                    because a mapping was made or changed.";
+        let page = console.get(DANA);
+        assert!(page.says("gold counts from 1 December 2025, with no known end") && page.says(said), "{}", page.text());
+        let then = "At the instant that is shown they did not have it yet.";
+        assert!(!page.says(then), "now they have");
+        let before = console.get(&format!("{DANA}?at=2025-12-24"));
+        assert!(before.says(said) && before.says(then), "{}", before.text());
+        // Who buys once the product is mapped is let in as Kartra tells.
+        app.receives(Ipn::new("sale", 1002).of("eva@x.example").body());
+        app.drain();
+        let page = console.get("/sites/default/members/eva@x.example");
+        assert!(page.says("gold counts from") && !page.says("nobody was let in before"), "{}", page.text());
+    }
+
+    fn webhooks_that_were_set_aside_are_told_of_where_it_is_told_why(app: &TestApp) {
+        sold(app);
+        let console = Console::sign_in(app);
+        assert!(!console.get(DANA).says("does not count"), "nothing was set aside");
+        let webhook = app.webhooks()[0]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(app.post(&format!("{SITE}/webhooks/{webhook}/discard"), &json!({})).status, 200);
+        let page = console.get(DANA);
+        assert!(page.says("1 webhook about them is discarded and does not count."), "{}", page.text());
+        assert!(page.says("They have no level") && page.says("because somebody discarded a webhook"), "{}", page.text());
+        let list = "/sites/default/activity?status=discarded&q=dana%40x.example";
+        let html = page.html.replace("&#38;", "&").replace("&amp;", "&");
+        assert!(html.contains(&format!("href=\"{list}\"")), "{page:?}");
+        assert!(console.get(list).says("Sale 1001"));
+        assert_eq!(app.post(&format!("{SITE}/webhooks/{webhook}/restore"), &json!({})).status, 200);
+        let page = console.get(DANA);
+        assert!(page.says("because somebody restored a webhook that had been discarded"), "{}", page.text());
+        assert!(!page.says("does not count"), "{}", page.text());
+        assert_eq!(app.patch(SITE, &json!({ "ipn_secret": "another" })).status, 200);
+        buys(app, "dana@x.example", 1003);
+        let page = console.get(DANA);
+        assert!(page.says("1 webhook that names them was rejected") && page.says("Rejected IPN: Sale"), "{}", page.text());
     }
 
     fn while_everybody_is_gone_over_the_page_says_so_and_looks_again(app: &TestApp) {
@@ -217,8 +262,8 @@ on_both_databases! {
         app.drain();
         let console = Console::sign_in(app);
         let free = console.get(MEMBERS);
-        assert!(!free.says("blocked") && free.says("eva@x.example none 1 purchase held"), "{free:?}");
-        assert!(free.says("A purchase is held while its product is unmapped"), "{free:?}");
+        assert!(!free.says("blocked") && free.says("eva@x.example none 1 purchase waits for a mapping"), "{free:?}");
+        assert!(free.says("A purchase waits for a mapping (it is held) while its product is unmapped"), "{free:?}");
         let block = |level: Value| {
             let made = app.post(&format!("{SITE}/members/dana@x.example/blocks"), &json!({ "level": level }));
             assert_eq!(made.status, 201, "{made:?}");
@@ -229,8 +274,8 @@ on_both_databases! {
         block(Value::Null);
         let page = console.get(MEMBERS);
         assert!(page.says("dana@x.example none blocked The Club blocked"), "{page:?}");
-        assert!(page.says("eva@x.example none 1 purchase held"), "{page:?}");
-        assert!(!console.get(&format!("{MEMBERS}?q=dana")).says("A purchase is held while"), "nobody there has one");
+        assert!(page.says("eva@x.example none 1 purchase waits for a mapping"), "{page:?}");
+        assert!(!console.get(&format!("{MEMBERS}?q=dana")).says("A purchase waits for a mapping"), "nobody there has one");
     }
 
     fn a_level_is_given_until_the_end_of_a_day_and_ended_by_hand(app: &TestApp) {
@@ -239,7 +284,9 @@ on_both_databases! {
         let console = Console::sign_in(app);
         let fields = [("level", "silver"), ("until", "2026-01-31"), ("note", "Won it in the raffle.")];
         let given = done(&console, &format!("{DANA}/grants"), &fields);
-        assert!(given.says("silver was given by hand, until 2026-02-01 00:00 UTC · Won it in the raffle."), "{given:?}");
+        assert!(given.says("silver was given by hand, last day 31 January 2026 (UTC) · Won it in the raffle."), "{given:?}");
+        assert!(given.says("silver: it was given by hand on 1 January 2026 at 00:00 UTC, last day 31 January 2026 (UTC) Won it in the raffle."),
+            "{}", given.text());
         let access = app.access_of("dana@x.example");
         let silver = access["levels"].as_array().expect("levels").iter().find(|held| held["level"] == "silver").expect("silver");
         assert_eq!(silver["until"], "2026-02-01T00:00:00Z");
@@ -259,6 +306,8 @@ on_both_databases! {
         assert_eq!(app.levels_of("dana@x.example"), [""; 0]);
         let given = done(&console, &format!("{DANA}/grants"), &[("level", "gold"), ("until", ""), ("note", "")]);
         assert!(given.says("is kept from giving it by a block") && !given.says("has ended"), "{given:?}");
+        assert!(given.says("The Club is granted, but the block on every level keeps them out until it is lifted."), "{given:?}");
+        assert!(!given.says("The level is given."), "the door stays shut: {given:?}");
         let id = blocks(app)[0]["id"].as_str().expect("an id").to_owned();
         let lifted = done(&console, &format!("{DANA}/blocks/{id}/lift"), &[]);
         assert!(lifted.says("The block is lifted."), "{lifted:?}");
@@ -303,7 +352,7 @@ on_both_databases! {
         sold(app);
         let reader = with_scope(app, "read");
         let page = reader.get(DANA);
-        assert!(page.says("The Club is held since"), "{page:?}");
+        assert!(page.says("The Club counts from"), "{page:?}");
         assert!(!page.html.contains("/grants") && !page.says("Block"), "{page:?}");
         assert!(page.says("takes a key with the scope support; yours is read."), "it is said once what it takes: {page:?}");
         for list in ["grants", "blocks", "grants/x/end", "blocks/x/lift", "pushes/x/retry"] {

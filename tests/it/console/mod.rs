@@ -11,6 +11,7 @@ mod looks;
 mod members;
 mod products;
 mod settings;
+mod setup;
 mod sign_in;
 pub mod story;
 pub mod support;

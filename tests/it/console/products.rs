@@ -31,11 +31,17 @@ fn planned(app: &TestApp, page: &Page) -> String {
     page.location.clone()
 }
 
-/// Applies a plan by its page, and answers where that leads.
+/// Applies a plan by its page, and answers where that leads: to the products.
 #[track_caller]
 fn applied(app: &TestApp, console: &Console, plan: &str) -> Page {
+    applied_to(app, console, plan, HOME)
+}
+
+/// As [`applied`], of a plan that came from another page.
+#[track_caller]
+fn applied_to(app: &TestApp, console: &Console, plan: &str, origin: &str) -> Page {
     let done = console.form(&format!("{plan}/apply"), &[]);
-    assert_eq!((done.status, &*done.location), (303, HOME), "{}", done.text());
+    assert_eq!((done.status, &*done.location), (303, origin), "{}", done.text());
     app.drain();
     console.get(&done.location)
 }
@@ -61,6 +67,8 @@ fn back(console: &Console, plan: &str) -> Page {
         fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let shown = console.form(&of(form, "action"), &fields);
     assert_eq!(shown.status, 200, "{}", shown.text());
+    let told = "These are your choices again. Nothing was saved or changed.";
+    assert!(shown.says(told), "{}", shown.text());
     shown
 }
 
@@ -76,7 +84,7 @@ on_both_databases! {
         buys(app, "501", 1, &["dana", "eva", "finn"]);
         let console = Console::sign_in(app);
         let page = console.get(HOME);
-        assert!(page.says("3 purchases are held, the first since"), "{}", page.text());
+        assert!(page.says("3 purchases wait for a mapping, the first since"), "{}", page.text());
         assert!(page.html.contains("warn\">unmapped<") && page.says("· 3 purchases"), "{}", page.text());
         let saved = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "Gold Club")]);
         let plan = planned(app, &saved);
@@ -86,7 +94,7 @@ on_both_databases! {
         assert!(app.levels_of("dana@x.example").is_empty(), "nothing has happened yet");
         let home = applied(app, &console, &plan);
         assert!(home.says("Saved: 3 levels gained, 0 levels lost, 0 ends moved."), "{}", home.text());
-        assert!(home.html.contains("good\">mapped<") && !home.says("purchases are held, the first since"), "{}", home.text());
+        assert!(home.html.contains("good\">mapped<") && !home.says("wait for a mapping, the first since"), "{}", home.text());
         assert_eq!(app.levels_of("dana@x.example"), ["gold-club"]);
         assert_eq!(app.get(&format!("{API}/levels/gold-club")).json["name"], "Gold Club");
     }
@@ -247,7 +255,7 @@ on_both_databases! {
         assert!(console.get(HOME).says("Stop ignoring"));
         let done = console.form(&format!("{HOME}/heeded"), &[("product_id", "501")]);
         assert_eq!(done.location, HOME);
-        assert!(console.get(HOME).says("1 purchase is held"));
+        assert!(console.get(HOME).says("1 purchase waits for a mapping"));
         assert_eq!(console.form(&format!("{HOME}/heeded"), &[("product_id", "9")]).status, 404);
     }
 

@@ -59,6 +59,15 @@ on_both_databases! {
         assert_eq!(site(app)["kartra_time_zone"], "Europe/Zurich");
     }
 
+    fn each_part_says_what_its_button_saves(app: &TestApp) {
+        let page = Console::sign_in(app).get(PAGE);
+        for button in ["Save the general settings", "Save the IPN secret", "Save the limit", "Save the alarms"] {
+            assert_eq!(page.html.matches(&format!(">{button}</button>")).count(), 1, "{button}");
+        }
+        assert!(!page.html.contains(">Save</button>"), "{}", page.text());
+        assert!(page.says("Each part has a button of its own, which saves that part and no other."), "{}", page.text());
+    }
+
     fn what_somebody_else_has_saved_meanwhile_is_not_overwritten_unseen(app: &TestApp) {
         let console = Console::sign_in(app);
         let tag = console.get(PAGE).value_of("tag").expect("a tag");

@@ -25,8 +25,9 @@ fn one_that_refuses_us_hears_nothing_more_until_somebody_has_done_something() {
             assert_ne!(push_of(app, &id, email).status, "failed", "and nothing is given up");
         }
         let edited = app.patch(&format!("{SITE}/destinations/{id}"), &json!({ "enabled": true }));
-        assert_eq!((edited.status, &edited.json["state"]), (200, &json!("ok")), "{edited:?}");
+        assert_eq!((edited.status, &edited.json["state"]), (200, &json!("paused")), "{edited:?}");
         carry(app);
+        assert_eq!(destination(app, &id).state, State::Ok, "it has answered");
         for email in ["ada@example.com", "ben@example.com"] {
             assert_eq!(push_of(app, &id, email).status, "done");
         }

@@ -68,7 +68,7 @@ pub fn pushes() -> Vec<Operation> {
 
 pub fn runs() -> Vec<Operation> {
     vec![
-        post("/sites/{site}/destinations/{id}/resync", runs::resync, "resyncDestination", "Push everybody")
+        post("/sites/{site}/destinations/{id}/resync", runs::resync, "resyncDestination", "Resync everybody")
             .says(
                 "Everybody who holds a level that the destination is told of, and everybody of whom something is \
                 remembered there. With `adopt`, as after a restore from a backup, what is wanted and already there is \

@@ -1,10 +1,107 @@
 //! What the pages of a destination tell whoever has to do something about it.
 
 use super::{API, PAGES, adds_ghost, carries, grants, has_webhook, on_both};
-use crate::alarms::receiver::Receiver;
+use crate::alarms::receiver::{Receiver, status};
 use crate::console::support::{Console, Page};
 use crate::support::ghost::Ghost;
-use serde_json::json;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// What stands beside the name of a destination that is well.
+const OK: &str = "good\">ok<";
+
+#[test]
+fn a_destination_is_ok_once_it_has_confirmed_something_and_an_edit_alone_says_nothing() {
+    on_both(|app| {
+        let console = Console::sign_in(app);
+        let receiver = Receiver::start();
+        let page = has_webhook(app, &receiver);
+        let both = || [console.get(&page), console.get(PAGES)];
+        for fresh in both() {
+            assert!(fresh.says("nothing confirmed yet"), "{}", fresh.text());
+            assert!(!fresh.html.contains(OK), "{}", fresh.text());
+        }
+        receiver.answers([status(401)]);
+        grants(app, "ada@example.com");
+        carries(app);
+        for broken in both() {
+            assert!(broken.says("broken"), "{}", broken.text());
+        }
+        let edit = format!("{page}/edit");
+        let tag = console.get(&edit).value_of("tag").expect("a tag");
+        let url = receiver.url("/in");
+        let fields = [
+            ("name", "Door"),
+            ("url", &*url),
+            ("types", "access.changed"),
+            ("tag", &*tag),
+            ("act", "save"),
+        ];
+        let saved = console.form(&edit, &fields);
+        assert_eq!((saved.status, &saved.location), (303, &page), "{}", saved.text());
+        for edited in both() {
+            assert!(edited.says("not reached yet"), "{}", edited.text());
+            assert!(!edited.html.contains(OK), "{}", edited.text());
+        }
+        assert!(console.get(&page).says("Choose Test to see whether it answers now."));
+        let home = console.get("/sites/default");
+        assert!(home.says("Door does not take what it is told"), "{}", home.text());
+        carries(app);
+        for well in both() {
+            assert!(well.html.contains(OK), "{}", well.text());
+        }
+        assert_eq!(console.form(&format!("{page}/disable"), &[]).status, 303);
+        for off in both() {
+            assert!(off.says("switched off"), "{}", off.text());
+        }
+    });
+}
+
+#[test]
+fn what_is_tried_again_is_told_on_the_home_page_with_its_age() {
+    on_both(|app| {
+        let receiver = Receiver::start();
+        let page = has_webhook(app, &receiver);
+        receiver.answers([status(500)]);
+        grants(app, "ada@example.com");
+        carries(app);
+        app.clock.set(app.clock.now() + TimeDelta::hours(2));
+        let lag = || app.get("/api/v1/sites/default/stats?days=1").json["lag"].clone();
+        let told = lag();
+        assert_eq!((&told["pushes"]["count"], &told["retrying"]["count"]), (&json!(1), &json!(1)));
+        assert_eq!(told["pushes"]["oldest_at"], Value::Null, "none waits for its first attempt");
+        assert_eq!(told["retrying"]["oldest_seconds"], 7_200, "{told}");
+        let home = Console::sign_in(app).get("/sites/default");
+        assert!(home.says("1 waits, for 2 hours; being tried again"), "{}", home.text());
+        let off = app.patch(&page.replace(PAGES, API), &json!({ "enabled": false }));
+        assert_eq!(off.status, 200, "{off:?}");
+        let told = lag();
+        assert_eq!(
+            (&told["retrying"]["count"], &told["retrying"]["oldest_at"]),
+            (&json!(1), &Value::Null),
+            "nobody means to send it"
+        );
+    });
+}
+
+#[test]
+fn before_it_is_saved_the_form_says_what_saving_does_and_how_many_hold_each_level() {
+    on_both(|app| {
+        let console = Console::sign_in(app);
+        grants(app, "ada@example.com");
+        app.drain();
+        for kind in ["ghost", "webhook"] {
+            let form = console.get(&format!("{PAGES}/new?kind={kind}"));
+            assert!(form.says("Saving tells nobody there anything yet."), "{}", form.text());
+            assert!(form.says("1 member holds this level now."), "{}", form.text());
+        }
+        let page = has_webhook(app, &Receiver::start());
+        let form = console.get(&format!("{page}/edit"));
+        for words in ["Saving changes nobody there at once.", "Resync everybody"] {
+            assert!(form.says(words), "{words}: {}", form.text());
+        }
+    });
+}
 
 #[test]
 fn after_an_edit_of_levels_or_address_the_page_offers_to_resync_everybody_and_says_why() {

@@ -1,6 +1,6 @@
 //! The page of one mapping.
 
-use super::{API, applied, back, buys, mappings, planned};
+use super::{API, applied, applied_to, back, buys, mappings, planned};
 use crate::console::support::Console;
 use crate::on_both_databases;
 use crate::support::TestApp;
@@ -35,7 +35,7 @@ on_both_databases! {
         let page = console.get(&plan);
         assert!(page.says("keeps gold"), "{}", page.text());
         assert!(page.says("at price point 1 gives gold; Lasts: 30 days at most."), "{}", page.text());
-        applied(app, &console, &plan);
+        applied_to(app, &console, &plan, &path);
         let mapping = &mappings(app)[0];
         assert_eq!((&mapping["policy"], &mapping["price_point"]), (&json!({ "duration_days": 30 }), &json!("1")));
         assert!(console.get(&path).says("Access from day 0 until day 30."));
@@ -56,7 +56,11 @@ on_both_databases! {
         assert_eq!(nothing.status, 422);
         assert!(nothing.says("Nothing was changed yet."), "{}", nothing.text());
         fields.push(("mapping.purchased_before", "2025-06-01T00:00"));
-        applied(app, &console, &planned(app, &console.form(&path, &fields)));
+        let plan = planned(app, &console.form(&path, &fields));
+        let told = "only if bought on 2025-01-01 01:02 UTC or later, and before 2025-06-01 00:00 UTC; Trial";
+        assert!(console.get(&plan).says(told), "{}", console.get(&plan).text());
+        let page = applied_to(app, &console, &plan, &path);
+        assert!(page.says("Kartra's own dates are in America/New_York; here they are in UTC."), "{}", page.text());
         let mapping = &mappings(app)[0];
         assert_eq!(mapping["purchased_from"], "2025-01-01T01:02:03.000004Z");
         assert_eq!(mapping["purchased_before"], "2025-06-01T00:00:00Z");
@@ -100,6 +104,22 @@ on_both_databases! {
         assert!(told.status == 422 && told.says("Somebody changed this mapping while you were at it."), "{}", told.text());
     }
 
+    fn what_is_changed_here_leads_back_here_also_where_the_page_of_the_products_could_have_changed_it(app: &TestApp) {
+        let path = mapped(app, &json!({}));
+        app.level("silver");
+        let console = Console::sign_in(app);
+        let fields = [("version", "1"), ("mapping.level", "silver"), ("mapping.state", "on")];
+        let plan = planned(app, &console.form(&path, &fields));
+        let page = console.get(&plan);
+        assert!(page.html.contains(&format!("href=\"{path}\">The mapping<")), "{}", page.html);
+        let shown = back(&console, &plan);
+        assert!(shown.html.contains("<option value=\"silver\" selected"), "{}", shown.html);
+        assert_eq!(shown.value_of("version").as_deref(), Some("1"));
+        let saved = applied_to(app, &console, &plan, &path);
+        assert!(saved.says("Saved. Nobody's access has changed."), "{}", saved.text());
+        assert_eq!(mappings(app)[0]["level"], "silver");
+    }
+
     fn faults_stand_beside_their_fields(app: &TestApp) {
         let path = mapped(app, &json!({}));
         let console = Console::sign_in(app);
@@ -110,7 +130,8 @@ on_both_databases! {
             page
         };
         let window = with(&[("mapping.purchased_from", "2026-01-02T00:00"), ("mapping.purchased_before", "2026-01-01T00:00")]);
-        assert!(window.says("must be later than purchased_from"), "{}", window.text());
+        assert!(window.says("It has to be later than “Bought on or after”."), "{}", window.text());
+        assert!(window.says("What it is stands beside its field: “Bought before”."), "{}", window.text());
         assert_eq!(window.value_of("mapping.purchased_from").as_deref(), Some("2026-01-02T00:00"));
         let grace = with(&[("mapping.on_payment_failed", "grace_days"), ("mapping.on_payment_failed.n", "-1")]);
         assert!(grace.says("Write a whole number."), "{}", grace.text());

@@ -91,7 +91,6 @@ on_both_databases! {
         let console = Console::sign_in(app);
         let plan = planned(app, &console.form(HOME, &fields));
         let shown = back(&console, &plan);
-        assert!(shown.says("These are your choices again. Nothing was saved or changed."), "{}", shown.text());
         for (name, value) in [
             ("new.501.level_name", "Tin"), ("add.product", "558475"), ("add.price_point", "2"),
             ("add.purchased_from", "2026-01-01T00:00:00"), ("add.duration_days.n", "30"),
@@ -121,6 +120,44 @@ on_both_databases! {
         assert_eq!(made.status, 202, "{made:?}");
         let page = Console::sign_in(app).get(&format!("/sites/default/plans/{}", made.json["id"].as_str().expect("an id")));
         assert!(page.says("All products") && !page.says("Back to the choices"), "{}", page.text());
+    }
+
+    fn whose_purchases_wait_for_a_product_that_is_to_be_ignored_the_plan_says(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let plan = planned(app, &console.form(HOME, &[("new.501.level", "-")]));
+        let page = console.get(&plan);
+        let told = "Product 501: 3 purchases wait for a mapping. Ignoring the product means that they give nothing.";
+        assert!(page.says(told), "{}", page.text());
+        assert!(page.html.contains("href=\"/sites/default/activity?status=held&amp;q=501\""), "{}", page.html);
+        let whose = console.get("/sites/default/activity?status=held&q=501");
+        for name in ["dana", "eva", "finn"] {
+            assert!(whose.says(&format!("{name}@x.example")), "{}", whose.text());
+        }
+        applied(app, &console, &plan);
+        assert!(!console.get(&plan).says("wait for a mapping"), "it is done");
+    }
+
+    fn a_plan_that_changes_nothing_says_so_and_cannot_be_applied(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let plan = planned(app, &console.form("/sites/default/settings/policy", &[("do", "plan")]));
+        let page = console.get(&plan);
+        assert!(page.says("This plan changes nothing: everything is already as you chose."), "{}", page.text());
+        assert!(!page.html.contains("/apply\""), "{}", page.html);
+    }
+
+    fn that_nobody_gains_by_the_end_of_what_was_paid_is_explained(app: &TestApp) {
+        three(app);
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        let console = Console::sign_in(app);
+        let fields = [("policy.on_cancellation", "period_end"), ("do", "plan")];
+        let page = console.get(&planned(app, &console.form("/sites/default/settings/policy", &fields)));
+        assert!(page.says("Nobody gains or loses anything by this."), "{}", page.text());
+        assert!(page.says("Why nobody gains by “until the end of what was paid”"), "{}", page.text());
+        let fields = [("policy.on_cancellation", "keep"), ("do", "plan")];
+        let page = console.get(&planned(app, &console.form("/sites/default/settings/policy", &fields)));
+        assert!(!page.says("Why nobody gains"), "{}", page.text());
     }
 
     fn nothing_is_applied_twice(app: &TestApp) {
