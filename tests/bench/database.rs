@@ -5,7 +5,7 @@ use super::process::Process;
 use super::shared::postgres::Postgres;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Double;
-use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -98,6 +98,12 @@ struct Size {
     bytes: f64,
 }
 
+#[derive(QueryableByName)]
+struct Rows {
+    #[diesel(sql_type = Double)]
+    number: f64,
+}
+
 /// One database, gone with this value.
 pub struct Fresh {
     /// Its URL.
@@ -113,6 +119,25 @@ impl Fresh {
         }
         let size = sql_query("SELECT pg_database_size(current_database())::float8 AS bytes");
         Ok(size.get_result::<Size>(&mut PgConnection::establish(&self.url)?)?.bytes)
+    }
+
+    /// How many rows one of its tables has.
+    pub fn rows(&self, table: &str) -> anyhow::Result<f64> {
+        let rows =
+            sql_query(format!("SELECT CAST(COUNT(*) AS DOUBLE PRECISION) AS number FROM {table}"));
+        let rows: Rows = match self.url.strip_prefix("sqlite://") {
+            Some(path) => rows.get_result(&mut SqliteConnection::establish(path)?)?,
+            None => rows.get_result(&mut PgConnection::establish(&self.url)?)?,
+        };
+        Ok(rows.number)
+    }
+
+    /// Has PostgreSQL look how large its tables have become, as it does by itself within a minute or so.
+    pub fn look(&self) -> anyhow::Result<()> {
+        if self.dropped.is_some() {
+            PgConnection::establish(&self.url)?.batch_execute("ANALYZE")?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@
     reason = "a benchmark that meets what it does not expect has failed"
 )]
 
+mod ageing;
 mod application;
 mod database;
 mod disk;
@@ -55,6 +56,9 @@ pub struct Arguments {
     /// Members whom a plan is about
     #[arg(long, default_value_t = 100_000)]
     plan_members: u32,
+    /// Webhooks whose bodies have aged, where it is measured how they age out
+    #[arg(long, default_value_t = 200_000)]
+    aged: usize,
     /// Measure only these parts
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     only: Vec<Part>,
@@ -88,6 +92,8 @@ enum Part {
     Pages,
     /// Everything of the grown site made again
     Rebuild,
+    /// Bodies that age out, beside the intake
+    Ageing,
     /// A plan over many members, beside the webhooks
     Plan,
     /// Pushes to destinations
@@ -95,12 +101,13 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Intake,
         Self::Application,
         Self::Growth,
         Self::Pages,
         Self::Rebuild,
+        Self::Ageing,
         Self::Plan,
         Self::Pushes,
     ];
@@ -164,6 +171,9 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
         if has(Part::Rebuild) {
             growth::rebuild(&grown, &mut table)?;
         }
+    }
+    if has(Part::Ageing) {
+        ageing::measure(arguments, database, &mut table)?;
     }
     if has(Part::Plan) {
         plans::measure(arguments, database, &mut table)?;

@@ -116,7 +116,7 @@ fn sold_each_once(grown: &Grown<'_>, products: usize, unmapped: usize) -> anyhow
     grown.told(products, |number| {
         replaced(grown.webhooks.next(), PRODUCT, &(FIRST_PRODUCT + number).to_string())
     })?;
-    Ok(())
+    grown.fresh.look()
 }
 
 impl Reader {

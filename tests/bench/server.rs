@@ -35,11 +35,16 @@ pub struct Server {
 impl Server {
     /// The program as it is, on a database.
     pub fn start(database_url: &str, directory: &Path) -> anyhow::Result<Self> {
-        Self::spawn(
-            Command::new(env!("CARGO_BIN_EXE_latchkey")).arg("serve"),
-            database_url,
-            directory,
-        )
+        Self::spawn(&mut program(), database_url, directory)
+    }
+
+    /// The same, keeping bodies for so many days; 0 for ever.
+    pub fn start_keeping(
+        database_url: &str,
+        directory: &Path,
+        bodies_kept_days: u32,
+    ) -> anyhow::Result<Self> {
+        Self::spawn(keeping(&mut program(), bodies_kept_days), database_url, directory)
     }
 
     /// The same program without the storing.
@@ -50,12 +55,28 @@ impl Server {
 
     /// Stops it at once and starts the program again on the same data; answers how long it took until it
     /// could commit.
-    pub fn restart(mut self, database_url: &str) -> anyhow::Result<(Self, Duration)> {
+    pub fn restart(self, database_url: &str) -> anyhow::Result<(Self, Duration)> {
+        self.restart_as(&mut program(), database_url)
+    }
+
+    /// The same, keeping bodies for so many days from now on.
+    pub fn restart_keeping(
+        self,
+        database_url: &str,
+        bodies_kept_days: u32,
+    ) -> anyhow::Result<(Self, Duration)> {
+        self.restart_as(keeping(&mut program(), bodies_kept_days), database_url)
+    }
+
+    fn restart_as(
+        mut self,
+        command: &mut Command,
+        database_url: &str,
+    ) -> anyhow::Result<(Self, Duration)> {
         self.stop();
         let began = Instant::now();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
         let (data, syncs) = (Arc::clone(&self.data), Arc::clone(&self.syncs));
-        let server = Self::run(command.arg("serve"), database_url, data, syncs)?;
+        let server = Self::run(command, database_url, data, syncs)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut connection = http::Connection::open(&server.address).await?;
@@ -153,6 +174,18 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The daemon.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command.arg("serve");
+    command
+}
+
+/// The same, keeping bodies for so many days.
+fn keeping(command: &mut Command, bodies_kept_days: u32) -> &mut Command {
+    command.env("LATCHKEY__WEBHOOKS__BODIES_KEPT_DAYS", bodies_kept_days.to_string())
 }
 
 /// What every process here runs with.
