@@ -5,7 +5,7 @@ use super::members::{At, answer_of, find};
 use super::views::ConsideredView;
 use crate::app::App;
 use crate::core::Instant;
-use crate::core::access::Answer;
+use crate::core::access::{Answer, Held};
 use crate::core::change::What;
 use crate::core::explain::{Names, because, sentences};
 use crate::core::member::Override;
@@ -13,7 +13,7 @@ use crate::core::stretch::Stretch;
 use crate::flow::Dossier;
 use crate::store::changes::{self, Change};
 use crate::store::conn::Conn;
-use crate::store::{Result as Stored, overrides, rules};
+use crate::store::{Result as Stored, disposal, members, overrides, rules};
 use crate::web::auth::{Auth, Read};
 use crate::web::extract::Query;
 use crate::web::problem::Problem;
@@ -39,8 +39,12 @@ pub(super) struct ExplanationView {
     sentences: Vec<String>,
     /// Every grant that was considered, each with a clause that says why.
     considered: Vec<ExplainedView>,
-    /// When each level was held, is, and by all that is known now will be; a level that never was is left out.
+    /// Each level over time, and when the door was open. A level that never was held, and never let anybody in, is
+    /// left out.
     history: Vec<HistoryView>,
+    /// The instant from which on every step of access is still recorded, so that `let_in` tells of it; null where
+    /// nothing has aged out.
+    recorded_from: Option<Instant>,
 }
 
 /// One grant that was considered, in words.
@@ -74,8 +78,12 @@ struct ManualView {
 struct HistoryView {
     /// The level.
     level: String,
-    /// When it is held: oldest first, with gaps between them.
+    /// When it was held, is, and will be, by all that is known now and by today's mappings and settings: oldest first,
+    /// with gaps between them.
     stretches: Vec<StretchView>,
+    /// When the member was let in, as it was recorded then: oldest first. That is something else where a mapping or a
+    /// policy was changed, or a webhook came late.
+    let_in: Vec<LetInView>,
 }
 
 /// An unbroken time.
@@ -86,21 +94,18 @@ struct StretchView {
     since: Instant,
     /// Its end; null where none is known.
     until: Option<Instant>,
-    /// How it came to be recorded, where that was later than its first instant: until then nobody was let in. So it
-    /// is where a mapping reaches back to an earlier purchase, or a webhook came late. Left out where the level was
-    /// recorded as it began, where it never was, and where what was recorded has aged out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recorded: Option<RecordedView>,
 }
 
-/// The step of access that recorded a level as held.
+/// A time in which the member was let in.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "RecordedStretch")]
-struct RecordedView {
-    /// When access took the step.
-    at: Instant,
-    /// What led to it.
-    cause: CauseView,
+#[schemars(rename = "LetIn")]
+struct LetInView {
+    /// When the level was recorded as granted; null where that has aged out.
+    from: Option<Instant>,
+    /// When it was recorded as revoked; null while it is not.
+    until: Option<Instant>,
+    /// What led to the grant; null where that has aged out.
+    cause: Option<CauseView>,
 }
 
 /// `GET /sites/{site}/members/{member}/explain`
@@ -120,9 +125,9 @@ pub async fn explain(
             let dossier = Dossier::load(conn, &site, std::slice::from_ref(&named.email))?;
             let history = dossier.history(&named.email, bench.at);
             let id = named.member.map(|member| member.id);
-            let steps = steps_of(conn, &site, id.as_deref())?;
+            let recorded = Recorded::of(conn, &site, id.as_ref(), bench.at)?;
             let manual = manual_of(conn, &site, &answer)?;
-            let told = Told { answer, names, history, steps, manual };
+            let told = Told { answer, names, history, recorded, manual };
             Ok(ExplanationView::of(id, named.email, told))
         })
     });
@@ -134,16 +139,77 @@ struct Told {
     answer: Answer,
     names: Names,
     history: BTreeMap<String, Vec<Stretch>>,
-    /// The recorded steps of the member, oldest first.
-    steps: Vec<Change>,
+    recorded: Recorded,
     /// The manual grants that were considered.
     manual: Vec<Override>,
 }
 
-/// The recorded steps of a member, oldest first.
-fn steps_of(conn: &mut Conn, site_id: &str, member_id: Option<&str>) -> Stored<Vec<Change>> {
-    let Some(member_id) = member_id else { return Ok(Vec::new()) };
-    changes::of_member(conn, site_id, member_id, 0, STEPS_MAX)
+/// What is recorded of a member.
+struct Recorded {
+    /// The steps of access that are kept, oldest first.
+    steps: Vec<Change>,
+    /// The levels that are held now.
+    held: Vec<Held>,
+    /// The instant from which on every step is kept; `None` where none has aged out.
+    from: Option<Instant>,
+}
+
+impl Recorded {
+    fn of(
+        conn: &mut Conn,
+        site_id: &str,
+        member_id: Option<&String>,
+        now: Instant,
+    ) -> Stored<Self> {
+        let from = recorded_from(conn, site_id, now)?;
+        let Some(id) = member_id else {
+            return Ok(Self { steps: Vec::new(), held: Vec::new(), from });
+        };
+        let steps = changes::of_member(conn, site_id, id, 0, STEPS_MAX)?;
+        let held = members::recorded(conn, site_id, std::slice::from_ref(id))?;
+        Ok(Self { steps, held: held.into_values().flatten().collect(), from })
+    }
+
+    /// When the member was let in with a level, oldest first.
+    fn let_in(&self, level: &str) -> Vec<LetInView> {
+        let mut steps = self.steps.iter().filter(|step| step.level == level).peekable();
+        let was_held = match steps.peek() {
+            // Where the first step that is kept is no grant, the grant has aged out.
+            Some(first) => first.what != What::Granted.as_str(),
+            None => self.held.iter().any(|held| held.level == level),
+        };
+        let mut open = was_held.then_some(LetInView { from: None, until: None, cause: None });
+        let mut all = Vec::new();
+        for step in steps {
+            let at = step.at.and_utc();
+            if step.what == What::Granted.as_str() {
+                let cause = CauseView::of(step.cause_kind.clone(), step.cause_id.clone());
+                open = Some(LetInView { from: Some(at), until: None, cause: Some(cause) });
+            } else if step.what == What::Revoked.as_str()
+                && let Some(ended) = open.take()
+            {
+                all.push(LetInView { until: Some(at), ..ended });
+            }
+        }
+        all.extend(open);
+        all
+    }
+
+    /// Every level that a step is kept of.
+    fn levels(&self) -> impl Iterator<Item = &String> {
+        self.steps.iter().map(|step| &step.level)
+    }
+}
+
+/// The instant from which on every step of a site is kept; `None` where none has aged out.
+fn recorded_from(conn: &mut Conn, site_id: &str, now: Instant) -> Stored<Option<Instant>> {
+    let floor = disposal::feed_floor(conn, site_id)?;
+    if floor == 0 {
+        return Ok(None);
+    }
+    let first = changes::after(conn, site_id, floor, 1)?;
+    let noted = first.first().map(|first| first.recorded_at.unwrap_or(first.at).and_utc());
+    Ok(Some(noted.unwrap_or(now)))
 }
 
 /// The manual grants that were considered, as they were made.
@@ -153,37 +219,19 @@ fn manual_of(conn: &mut Conn, site_id: &str, answer: &Answer) -> Stored<Vec<Over
     overrides::load(conn, site_id, &ids)
 }
 
-/// The step that recorded a level as held, where it was taken only after the stretch had begun; `None` where the level
-/// was recorded as held at that instant.
-fn recorded(steps: &[Change], level: &str, stretch: Stretch) -> Option<RecordedView> {
-    let from = stretch.from.naive_utc();
-    let of_level = steps.iter().filter(|step| step.level == level);
-    let (before, after): (Vec<&Change>, Vec<&Change>) = of_level.partition(|step| step.at <= from);
-    let was_held = match before.last() {
-        Some(last) => last.what != What::Revoked.as_str(),
-        // Where the first step that is kept is no grant, an older one has aged out.
-        None => after.first().is_some_and(|first| first.what != What::Granted.as_str()),
-    };
-    let granted = after.into_iter().find(|step| step.what == What::Granted.as_str())?;
-    let is_over = stretch.until.is_some_and(|until| until.naive_utc() <= granted.at);
-    if was_held || is_over {
-        return None;
-    }
-    let cause = CauseView::of(granted.cause_kind.clone(), granted.cause_id.clone());
-    Some(RecordedView { at: granted.at.and_utc(), cause })
-}
-
 impl ExplanationView {
     fn of(id: Option<String>, email: String, told: Told) -> Self {
-        let Told { answer, names, history, steps, manual } = told;
+        let Told { answer, names, mut history, recorded, manual } = told;
+        for level in recorded.levels() {
+            history.entry(level.clone()).or_default();
+        }
         let history = history.into_iter().map(|(level, held)| {
-            let stretch = |stretch: Stretch| StretchView {
-                since: stretch.from,
-                until: stretch.until,
-                recorded: recorded(&steps, &level, stretch),
-            };
-            let stretches = held.into_iter().map(stretch).collect();
-            HistoryView { level, stretches }
+            let stretch = |held: Stretch| StretchView { since: held.from, until: held.until };
+            HistoryView {
+                stretches: held.into_iter().map(stretch).collect(),
+                let_in: recorded.let_in(&level),
+                level,
+            }
         });
         let considered = answer.considered.iter().map(|considered| {
             let of_it = |made: &&Override| considered.override_id.as_ref() == Some(&made.id);
@@ -200,6 +248,7 @@ impl ExplanationView {
             email,
             considered: considered.collect(),
             history: history.collect(),
+            recorded_from: recorded.from,
         }
     }
 }

@@ -257,7 +257,7 @@ fn check(conn: &mut Conn, bench: &Bench, mapping: &Mapping) -> Result<(), Proble
         return Err(Problem::invalid(faults));
     }
     match twin(mapping, bench.book.mappings.iter()) {
-        Some(twin) => Err(Problem::conflict(twin)),
+        Some(twin) => Err(Problem::conflict(taken(twin))),
         None => Ok(()),
     }
 }
@@ -282,11 +282,11 @@ pub(super) fn faults(mapping: &Mapping, has_level: bool) -> Vec<Fault> {
     faults
 }
 
-/// What to say of a mapping that another one already is; `None` where none is.
+/// The mapping that another one already is; `None` where none is.
 pub(super) fn twin<'a>(
     mapping: &Mapping,
     mut others: impl Iterator<Item = &'a Mapping>,
-) -> Option<String> {
+) -> Option<&'a Mapping> {
     let same = |other: &&Mapping| {
         other.id != mapping.id
             && other.product_id == mapping.product_id
@@ -295,11 +295,15 @@ pub(super) fn twin<'a>(
             && other.purchased_from == mapping.purchased_from
             && other.purchased_before == mapping.purchased_before
     };
-    let twin = others.find(same)?;
-    Some(format!(
+    others.find(same)
+}
+
+/// What to say of a mapping that another one already is.
+pub(super) fn taken(twin: &Mapping) -> String {
+    format!(
         "The mapping {} has the same product, price point, level and window. Edit that one.",
         twin.id
-    ))
+    )
 }
 
 /// A product by its id, or by the address of its edit page, of which the number is kept.

@@ -71,7 +71,7 @@ async fn list(
     let Followed { recompute, cursor } = asked.0;
     let from = Cursor { cursor };
     let found: Listed<HeldOpen> = desk.get(&format!("{path}{}", from.query())).await?;
-    let shell = desk.shell_of(&site, "settings", "Held open");
+    let shell = desk.shell_of(&site, "settings", "Levels kept by the limit");
     let here = format!("{}{path}", shell.base);
     desk.page(&HeldOpenPage {
         first: from.first(&here),

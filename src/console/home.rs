@@ -5,10 +5,12 @@ use super::desk::{Desk, Listed, Site, segment};
 use super::destinations::{self, Destination};
 use super::phrases;
 use super::refused::Refused;
+use super::setup;
 use super::shell::Shell;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// How it goes at a site: `GET /sites/{site}/stats`.
 #[derive(Debug, Deserialize)]
@@ -127,7 +129,7 @@ struct Need {
     detail: String,
     since: Option<String>,
     /// Where to do something about it, below the site; empty where that is not in the console.
-    path: &'static str,
+    path: String,
     action: &'static str,
 }
 
@@ -145,8 +147,23 @@ fn of_destination(destination: &Destination) -> Option<Need> {
             destination.why().said
         ),
         since: None,
-        path: "/destinations",
+        path: "/destinations".to_owned(),
         action: "Look at the destinations",
+    })
+}
+
+/// A destination that was never told of members who had access before it was added: `number` of them, at least.
+fn of_untold(destination: &Destination, number: i64) -> Option<Need> {
+    let whose = if number == 1 { "1 member's".to_owned() } else { format!("{number} members'") };
+    (number > 0).then(|| Need {
+        tone: "warn",
+        title: format!("{whose} access has not been brought to “{}” yet", destination.name),
+        detail: "Who had a level before this destination was added is told to it only when you resync everybody, on \
+                 its page. Until then they do not have there what they paid for."
+            .to_owned(),
+        since: None,
+        path: destinations::below_site(destination),
+        action: "Go to its page to resync",
     })
 }
 
@@ -166,6 +183,8 @@ struct HomePage {
     shell: Shell,
     needs: Vec<Need>,
     is_new: bool,
+    /// What is to be done next of the setup; `None` where all is done, and where nothing has come: the page says that.
+    setup_step: Option<&'static str>,
     webhooks: Chart,
     changes: Chart,
     days: Vec<Day>,
@@ -185,13 +204,18 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
     needs.extend(alarms.items.into_iter().filter_map(of_alarm));
     let destinations = destinations::listed(&desk, &site.id, DESTINATIONS_MAX).await?;
     needs.extend(destinations.iter().filter_map(of_destination));
+    let held = stats.levels.iter().map(|of| (of.level.clone(), of.members)).collect();
+    needs.extend(of_all_untold(&desk, &site, &destinations, &held).await?);
+    let is_new = site.connection.state == "waiting_for_first_webhook";
+    let setup_step = if is_new { None } else { setup::next_step(&desk, &site).await? };
     let bars = |of: fn(&Day) -> (i64, i64)| {
         Chart::of(stats.days.iter().map(|day| (day.date.as_str(), of(day))))
     };
     desk.page(&HomePage {
         shell: desk.shell_of(&site, "home", "Home"),
         needs,
-        is_new: site.connection.state == "waiting_for_first_webhook",
+        is_new,
+        setup_step,
         webhooks: bars(|day| (day.webhooks, 0)),
         changes: bars(|day| (day.granted, day.revoked)),
         levels: stats.levels,
@@ -199,6 +223,21 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
         push_lag: stats.lag.of_pushes(),
         days: stats.days,
     })
+}
+
+/// The destinations that have not been told of everybody who has access.
+async fn of_all_untold(
+    desk: &Desk,
+    site: &Site,
+    all: &[Destination],
+    held: &BTreeMap<String, i64>,
+) -> Result<Vec<Need>, Refused> {
+    let mut needs = Vec::new();
+    for destination in all {
+        let number = destinations::untold(desk, &site.id, destination, held).await?;
+        needs.extend(of_untold(destination, number));
+    }
+    Ok(needs)
 }
 
 /// A site that does not work as a whole.
@@ -219,7 +258,7 @@ fn of_connection(site: &Site) -> Option<Need> {
         title: title.to_owned(),
         detail: detail.to_owned(),
         since: site.connection.last_webhook_at.clone().filter(|_| site.enabled),
-        path: if site.enabled { "/setup" } else { "/settings" },
+        path: if site.enabled { "/setup" } else { "/settings" }.to_owned(),
         action: if site.enabled { "Check the connection" } else { "Open the settings" },
     })
 }
@@ -254,8 +293,8 @@ fn of_waiting(waiting: &Waiting) -> Vec<Need> {
         (
             waiting.rejected_webhooks,
             "warn",
-            ("IPN came with another secret", "IPNs came with another secret"),
-            "They are stored and not believed. Correct the IPN secret, then replay them.",
+            ("IPN came with another secret or none", "IPNs came with another secret or none"),
+            "They are stored and not believed. If they are Kartra's, the secret in the settings is wrong: correct it, then replay them. If somebody else sent them, discard them.",
             "/activity?status=rejected",
             "Look at them",
         ),
@@ -276,21 +315,27 @@ fn of_waiting(waiting: &Waiting) -> Vec<Need> {
             "Look at them",
         ),
     ];
-    let need =
-        |(number, tone, (one, many), detail, path, action): (i64, _, (&str, &str), &str, _, _)| {
-            let what = if number == 1 { one } else { many };
-            let more = if number >= 1_000 { " or more" } else { "" };
-            let since = waiting.held_since.clone().filter(|_| path == "/products?status=unmapped");
-            let title = format!("{number}{more} {what}");
-            (number > 0).then(|| Need {
-                tone,
-                title,
-                detail: detail.to_owned(),
-                since,
-                path,
-                action,
-            })
-        };
+    let need = |(number, tone, (one, many), detail, path, action): (
+        i64,
+        _,
+        (&str, &str),
+        &str,
+        &str,
+        _,
+    )| {
+        let what = if number == 1 { one } else { many };
+        let more = if number >= 1_000 { " or more" } else { "" };
+        let since = waiting.held_since.clone().filter(|_| path == "/products?status=unmapped");
+        let title = format!("{number}{more} {what}");
+        (number > 0).then(|| Need {
+            tone,
+            title,
+            detail: detail.to_owned(),
+            since,
+            path: path.to_owned(),
+            action,
+        })
+    };
     counted.into_iter().filter_map(need).collect()
 }
 
@@ -300,12 +345,13 @@ fn of_alarm(alarm: Alarm) -> Option<Need> {
         return None;
     }
     let (path, action) = phrases::mend(&alarm.kind).unwrap_or_default();
+    let in_words = phrases::alarm(&alarm.kind).map(str::to_owned);
     Some(Need {
         tone: "bad",
         title: alarm.detail,
-        detail: alarm.next_step,
+        detail: in_words.unwrap_or(alarm.next_step),
         since: Some(alarm.first_seen_at),
-        path,
+        path: path.to_owned(),
         action,
     })
 }

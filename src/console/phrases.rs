@@ -31,8 +31,8 @@ pub const STATUSES: [Status; 10] = [
     Status {
         word: "pending",
         label: "Waiting",
-        meaning: "Stored safely, and about to be applied. This takes a moment; on a disabled site it waits until the site \
-                  is enabled.",
+        meaning: "Stored safely, and about to be applied. This takes a moment; while “Apply webhooks” is switched off \
+                  in the settings, it waits until that is switched on.",
         tone: "info",
     },
     Status {
@@ -57,7 +57,8 @@ pub const STATUSES: [Status; 10] = [
     Status {
         word: "no_effect",
         label: "No effect",
-        meaning: "It is about a tag, a list or the like, or about a product that you ignore: it moves no access.",
+        meaning: "It is about a tag, a list or the like, or about a product that you ignore, or Latchkey found nothing \
+                  in it that it knows: it moves no access.",
         tone: "neutral",
     },
     Status {
@@ -116,7 +117,7 @@ pub fn cause(kind: &str) -> &'static str {
         "restore" => "because somebody restored a webhook that had been discarded",
         "import" => "because of an import",
         "reconcile" => "because Kartra said so when asked",
-        "breaker" => "because somebody decided about what was held open",
+        "breaker" => "because somebody decided about what the limit had kept (held open)",
         "erase" => "because a person was erased",
         "upgrade" => "because a new version of Latchkey answers differently",
         _ => "",
@@ -145,10 +146,56 @@ pub fn reason(code: &str) -> &str {
         "manual_ended" => "was given by hand, and has ended",
         "blocked" => "blocked",
         "held" => "waits for a mapping: its product is unmapped",
-        "held_open" => "held open until somebody decides",
+        "held_open" => "kept by the limit (held open) until somebody decides",
         "nothing_gives_it" => "nothing gives it any more",
         other => other,
     }
+}
+
+/// What to do about an alarm, for whoever reads it on a page; `None` for a kind that is not known here. The API says it
+/// to programs, by the names of its fields.
+pub fn alarm(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "held_purchases" => {
+            "Somebody has paid and has nothing yet. Map the products that are unmapped to levels, or ignore them; a price \
+             point of a mapped product may be missing, too."
+        }
+        "unmatched_webhooks" => {
+            "They take effect by themselves once their sale is heard of. If it was missed, look for it in Kartra; what \
+             is of no interest here, discard."
+        }
+        "unreadable_webhooks" => {
+            "Each says what is wrong with it. Replay them once what sent them is mended, or discard them."
+        }
+        "rejected_webhooks" => {
+            "They came with another secret than that of the settings, or with none. If they are Kartra's, correct the IPN \
+             secret in the settings and replay them; if somebody else sent them, discard them."
+        }
+        "silent" => {
+            "Look in Kartra whether the Outbound API and the IPN still name the webhook URL of this site, and whether \
+             this address can be reached from outside."
+        }
+        "timers_late" => {
+            "Whoever runs the server finds the reason in its log. A program that asks Latchkey is told the right answer \
+             all the same; destinations learn of these ends late."
+        }
+        "breaker_open" => {
+            "More members were about to lose a level than the limit in the settings allows. They keep it until you \
+             decide."
+        }
+        "subscriptions_overdue" => {
+            "Nobody has lost access. Look in Kartra whether these subscriptions were paid or have ended: if so, its \
+             webhook was missed. If the IPN is not set up yet, set it up: it tells of these payments."
+        }
+        "destinations_down" => {
+            "Its page says what it answers. Test it once that is mended: what is wanted there is kept, and sent then."
+        }
+        "pushes_failed" => {
+            "The page of the destination says why. Try them again once that is mended; each night they are tried again \
+             by themselves."
+        }
+        _ => return None,
+    })
 }
 
 /// Where that can be mended which an alarm is about: a path below the site, and what stands on the link to it. `None`
@@ -192,6 +239,7 @@ mod tests {
             let led = mend(kind.as_str());
             assert_eq!(led.is_none(), kind == Kind::TimersLate, "{kind:?}");
             assert!(led.is_none_or(|(path, label)| path.starts_with('/') && !label.is_empty()));
+            assert!(alarm(kind.as_str()).is_some_and(|words| !words.contains('_')), "{kind:?}");
         }
     }
 

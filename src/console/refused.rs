@@ -8,16 +8,29 @@ use serde::Deserialize;
 use std::fmt;
 
 /// What forms call that which a body names otherwise, by how its place ends.
-const LABELS: [(&str, &str); 9] = [
+const LABELS: [(&str, &str); 10] = [
+    ("/alarms/url", "Address that alarms are posted to"),
     ("/heartbeat_url", "Address that is called while all is well"),
-    ("/ipn_secret", "Secret key of the IPN"),
+    ("/ipn_secret", "Secret key of the IPN in Kartra"),
     ("/kartra_time_zone", "Time zone of the Kartra account"),
-    ("/level/id", "New level"),
-    ("/level/name", "New level"),
+    ("/level/id", "Name of the new level"),
+    ("/level/name", "Name of the new level"),
     ("/product_id", "Product"),
-    ("/purchased_before", "Bought before"),
-    ("/purchased_from", "Bought on or after"),
+    ("/purchased_before", "Bought before (UTC)"),
+    ("/purchased_from", "Bought on or after (UTC)"),
     ("/url", "Address"),
+];
+
+/// What is said for people where the API speaks of instants, texts and bytes: how its words begin, and what stands for
+/// all of them.
+const FOR_PEOPLE: [(&str, &str); 3] = [
+    ("must be an instant", "Choose a day before 31 December 9999, such as 2026-01-31."),
+    ("must be an id of", "Write it as Kartra shows it: a number other than 0."),
+    (
+        "must be a product id",
+        "Write the product's number, or paste the address of its page in Kartra \
+         (…/products/edit/558475).",
+    ),
 ];
 
 /// A refusal: an `application/problem+json` of the API.
@@ -46,7 +59,10 @@ struct Written {
 
 impl From<Written> for Refused {
     fn from(written: Written) -> Self {
-        let Written { status, title, detail, errors } = written;
+        let Written { status, title, detail, mut errors } = written;
+        for fault in &mut errors {
+            fault.detail = for_people(&fault.detail);
+        }
         let told: Vec<String> = errors.iter().map(Fault::told).collect();
         let detail = if told.is_empty() { detail } else { told.join(" ") };
         Self { status, title, detail, errors }
@@ -72,6 +88,26 @@ impl Fault {
             label => format!("“{label}”: {detail}{end}"),
         }
     }
+}
+
+/// What is wrong, in words for people; what the API says well enough stays.
+fn for_people(detail: &str) -> String {
+    if let Some((_, words)) = FOR_PEOPLE.iter().find(|(begins, _)| detail.starts_with(*begins)) {
+        return (*words).to_owned();
+    }
+    if let Some(most) = length(detail, "must be a text of 1 to ") {
+        return format!("Write between 1 and {most} characters.");
+    }
+    if let Some(most) = length(detail, "must be a text of at most ") {
+        return format!("Write at most {most} characters.");
+    }
+    detail.to_owned()
+}
+
+/// How long a text may be, of a sentence that begins so.
+fn length<'a>(detail: &'a str, begins: &str) -> Option<&'a str> {
+    let (most, _) = detail.strip_prefix(begins)?.split_once(" characters")?;
+    Some(most).filter(|most| most.bytes().all(|letter| letter.is_ascii_digit()))
 }
 
 /// What a form calls a place of a body; empty for the body as a whole.
@@ -173,5 +209,24 @@ mod tests {
         assert_eq!(refused.detail, told);
         assert_eq!(Refused::input("/until", "Write a day.").detail, "“Until”: Write a day.");
         assert_eq!(Refused::from(Problem::conflict("No.")).detail, "No.");
+    }
+
+    #[test]
+    fn what_the_api_says_for_programs_is_said_for_people() {
+        for (said, words) in [
+            ("must be a text of 1 to 200 characters", "Write between 1 and 200 characters."),
+            (
+                "must be a text of 1 to 255 characters, or null for none",
+                "Write between 1 and 255 characters.",
+            ),
+            ("must be a text of at most 500 characters", "Write at most 500 characters."),
+            (
+                "must be an instant such as 2026-01-31T00:00:00Z",
+                "Choose a day before 31 December 9999, such as 2026-01-31.",
+            ),
+            ("must be from 0 to 36500, not 99999", "must be from 0 to 36500, not 99999"),
+        ] {
+            assert_eq!(Refused::input("/name", said).at("/name"), words);
+        }
     }
 }

@@ -10,6 +10,17 @@ const LEVELS_SHOWN_MAX: usize = 100;
 /// Levels that a page calls by their names: as many as the API answers at once.
 const LEVELS_NAMED_MAX: usize = 500;
 
+/// What is said of a level that is to be made, and is there.
+pub const LEVEL_TAKEN: &str = "There is a level with this name already. Choose it from the list.";
+/// The same where only its id is there: a level that was renamed has kept it.
+const ID_TAKEN: &str = "Another level has the id that this name would get. Choose another name.";
+/// What is said of a mapping that one form asks for twice.
+const ASKED_TWICE: &str = "This form asks for the same mapping twice: the product stands in another place of it as well, \
+     with the same level, price point and dates. Take one of the two away.";
+/// What is said of a mapping that is there.
+const IS_THERE: &str = "There is a mapping already that gives this level for the same product, price point and dates. \
+     Change that one.";
+
 /// A level.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Level {
@@ -106,6 +117,12 @@ impl Levels {
         self.items.iter().find(|level| level.id == id).map_or(id, |level| &level.name)
     }
 
+    /// The level that people call so already; a name in other capitals is the same to whoever reads it.
+    pub fn named(&self, name: &str) -> Option<&Level> {
+        let name = name.trim().to_lowercase();
+        self.items.iter().find(|level| level.name.trim().to_lowercase() == name)
+    }
+
     /// Whether a level is among those that are shown.
     pub fn has(&self, id: &str) -> bool {
         self.items.iter().any(|level| level.id == id)
@@ -195,7 +212,11 @@ impl Faults {
         }
         let mut fields: Vec<String> = Vec::new();
         for (_, fault) in &self.0 {
-            let field = format!("“{}”", label(&fault.pointer));
+            // The forms of products and mappings ask for a level by what their product gives.
+            let field = match fault.pointer.as_str() {
+                "/level" => "“Gives”".to_owned(),
+                pointer => format!("“{}”", label(pointer)),
+            };
             if field != "“”" && !fields.contains(&field) {
                 fields.push(field);
             }
@@ -217,13 +238,17 @@ impl Faults {
                 None => (place, ""),
             });
             let origin = index.parse::<usize>().ok().and_then(|index| origins.get(index));
-            let rest = rest.strip_prefix("/mapping").unwrap_or(rest);
-            let detail = match rest {
-                "/level/id" => "There is a level with this name already. Choose it from the list.",
+            let (rest, detail) = match rest.strip_prefix("/mapping").unwrap_or(rest) {
+                "/level/id" => ("/level/id", ID_TAKEN),
                 "/purchased_before" if fault.detail.starts_with("must be later") => {
-                    "It has to be later than “Bought on or after”."
+                    ("/purchased_before", "It has to be later than “Bought on or after (UTC)”.")
                 }
-                _ => &fault.detail,
+                // The same mapping is there, or asked for, already: it is told at a field, so that one finds it.
+                "" if fault.detail.starts_with("Another change of this plan") => {
+                    ("/level", ASKED_TWICE)
+                }
+                "" if fault.detail.contains("has the same product") => ("/level", IS_THERE),
+                rest => (rest, fault.detail.as_str()),
             };
             faults.note(origin.map_or("", String::as_str), rest, detail);
         }

@@ -31,6 +31,23 @@ impl TestPurchase {
 /// How many destinations are named.
 const DESTINATIONS_MAX: usize = 5;
 
+/// What the steps are called, in their order, as they stand on the page.
+const TITLES: [&str; 5] = [
+    "Paste the webhook URL into Kartra",
+    "See the first webhook",
+    "Add the IPN (Instant Payment Notification) beside it",
+    "Say what a product gives",
+    "Connect your membership site",
+];
+
+/// A site with the time zone that Kartra's dates are read in.
+#[derive(Deserialize)]
+struct Zoned {
+    #[serde(flatten)]
+    site: Site,
+    kartra_time_zone: String,
+}
+
 /// How far each step is: `done`, `now` or `later`.
 struct Steps {
     paste: &'static str,
@@ -70,6 +87,8 @@ impl Steps {
 struct SetupPage {
     shell: Shell,
     site: Site,
+    /// The time zone that Kartra's dates are read in.
+    zone: String,
     steps: Steps,
     is_loopback: bool,
     /// What is seen of the IPN: `none`, `rejected`, `unchecked`, `checked`.
@@ -121,28 +140,45 @@ async fn page(
     site_id: &str,
     tested: Option<TestPurchase>,
 ) -> Result<HttpResponse, Refused> {
-    let site = desk.site(site_id).await?;
-    let path = format!("/sites/{}", segment(&site.id));
-    let any = async |list: &str| -> Result<bool, Refused> {
-        let found: Listed<Anything> = desk.get(&format!("{path}/{list}")).await?;
-        Ok(!found.items.is_empty())
-    };
-    // Only what Kartra's Outbound API has sent says that the URL is in place there: an IPN has a place of its own.
-    let outbound = has_come(&site, "outbound");
-    let seen = outbound || has_come(&site, "ipn");
-    let ipn = ipn_of(&site, any("webhooks?status=rejected&limit=1").await?);
-    let has_ipn = matches!(ipn, "unchecked" | "checked");
-    let mapped = any("mappings?limit=1").await?;
-    let confirmed = any("pushes?status=done&limit=1").await?;
-    let steps = Steps::of([outbound, seen, has_ipn, mapped, confirmed]);
+    let path = format!("/sites/{}", segment(site_id));
+    let Zoned { site, kartra_time_zone: zone } = desk.get(&path).await?;
+    let (done, ipn) = looked(desk, &site).await?;
     desk.page(&SetupPage {
         shell: desk.shell_of(&site, "setup", "Setup"),
         is_loopback: desk.app().is_loopback(),
-        held: any("products?status=unmapped&limit=1").await?,
+        held: any(desk, &site, "products?status=unmapped&limit=1").await?,
         destinations: destinations::listed(desk, &site.id, DESTINATIONS_MAX).await?,
+        steps: Steps::of(done),
         site,
-        steps,
+        zone,
         ipn,
         tested,
     })
+}
+
+/// Whether anything stands in a list of a site.
+async fn any(desk: &Desk, site: &Site, list: &str) -> Result<bool, Refused> {
+    let found: Listed<Anything> = desk.get(&format!("/sites/{}/{list}", segment(&site.id))).await?;
+    Ok(!found.items.is_empty())
+}
+
+/// Which steps are done, and what is seen of the IPN.
+async fn looked(desk: &Desk, site: &Site) -> Result<([bool; 5], &'static str), Refused> {
+    // Only what Kartra's Outbound API has sent says that the URL is in place there: an IPN has a place of its own.
+    let outbound = has_come(site, "outbound");
+    let seen = outbound || has_come(site, "ipn");
+    let ipn = ipn_of(site, any(desk, site, "webhooks?status=rejected&limit=1").await?);
+    let has_ipn = matches!(ipn, "unchecked" | "checked");
+    let mapped = any(desk, site, "mappings?limit=1").await?;
+    let confirmed = any(desk, site, "pushes?status=done&limit=1").await?;
+    Ok(([outbound, seen, has_ipn, mapped, confirmed], ipn))
+}
+
+/// What the next step is called that is not done; `None` once all are. IPNs that are rejected are a need of their own
+/// on the home page, and no step that was never taken.
+pub async fn next_step(desk: &Desk, site: &Site) -> Result<Option<&'static str>, Refused> {
+    let ([paste, seen, has_ipn, mapped, confirmed], ipn) = looked(desk, site).await?;
+    let done = [paste, seen, has_ipn || ipn == "rejected", mapped, confirmed];
+    let mut steps = TITLES.into_iter().zip(done);
+    Ok(steps.find(|(_, is_done)| !is_done).map(|(step, _)| step))
 }

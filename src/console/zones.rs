@@ -19,6 +19,11 @@ const PLACES: [&str; 10] = [
 /// The zone that Kartra's dates are in unless an account says otherwise.
 pub const USUAL: &str = "America/New_York";
 
+/// Whether a name is that of a zone.
+pub fn is_one(name: &str) -> bool {
+    TZ_VARIANTS.iter().any(|zone| zone.name() == name)
+}
+
 /// The names of zones, `chosen` among them whatever it is.
 pub fn names(chosen: &str) -> Vec<&str> {
     let is_place = |name: &&str| PLACES.iter().any(|place| name.starts_with(place));

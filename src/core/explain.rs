@@ -15,6 +15,7 @@ mod golden;
 use super::Instant;
 use super::access::{Answer, Block, Considered, Held};
 use super::grant::Reason;
+use chrono::NaiveTime;
 use clause::{capitalised, clause, giver, held_purchase, is_to_come};
 use std::collections::BTreeMap;
 
@@ -61,6 +62,14 @@ impl<'a> Teller<'a> {
 
     fn when(&self, instant: Instant) -> String {
         clause::when(instant, self.answer.at)
+    }
+
+    /// The end of a level, which is no part of it: at midnight, the day alone would be read as the last one.
+    fn end(&self, instant: Instant) -> String {
+        if instant.time() == NaiveTime::MIN {
+            return format!("{} at 00:00 UTC", instant.format("%-d %B %Y"));
+        }
+        self.when(instant)
     }
 
     /// The levels that there is something to say of: those held, then the others.
@@ -122,7 +131,7 @@ impl<'a> Teller<'a> {
     fn is_held(&self, held: &Held, givers: &[&Considered]) -> String {
         let name = self.name(&held.level);
         let until = held.until.map_or(", with no known end,".to_owned(), |until| {
-            format!(" and ends on {},", self.when(until))
+            format!(" and ends on {},", self.end(until))
         });
         let why: Vec<String> = givers.iter().map(|c| clause(c, name, self.answer.at)).collect();
         format!(
@@ -136,7 +145,7 @@ impl<'a> Teller<'a> {
         let name = self.name(level);
         let why = clause(last, name, self.answer.at);
         let what = match last.gave.and_then(|gave| gave.until) {
-            Some(ended) => format!("{name} ended on {}", self.when(ended)),
+            Some(ended) => format!("{name} ended on {}", self.end(ended)),
             None if is_to_come(last) => format!("{name} is not given yet"),
             None => format!("{name} was never given"),
         };
@@ -165,7 +174,7 @@ impl<'a> Teller<'a> {
             Some(None) => "because of a chargeback".to_owned(),
             Some(Some(id)) => format!("because of the chargeback {id}"),
         };
-        let until = block.stretch.until.map(|until| format!(" until {}", self.when(until)));
+        let until = block.stretch.until.map(|until| format!(" until {}", self.end(until)));
         format!("{why} since {}{}", self.when(block.stretch.from), until.unwrap_or_default())
     }
 

@@ -88,7 +88,8 @@ impl CallError {
             Self::Url(what) => what.clone(),
             Self::Forbidden => {
                 "must not lead to an address of this machine or of a private network, unless \
-                                egress.allow in the configuration names it"
+                 egress.allow in the configuration names it: two lines in config/local.toml, [egress] \
+                 and allow = [\"127.0.0.0/8\"], say so of this machine"
                     .to_owned()
             }
             other => other.to_string(),

@@ -124,7 +124,7 @@ fn of_people(schema: &str) -> Option<Value> {
         "ExplainedGrant" => explanation()["considered"][0].take(),
         "HistoryOfLevel" => explanation()["history"][0].take(),
         "Stretch" => explanation()["history"][0]["stretches"][0].take(),
-        "RecordedStretch" => explanation()["history"][0]["stretches"][0]["recorded"].take(),
+        "LetIn" => explanation()["history"][0]["let_in"][0].take(),
         "ManualGrant" => {
             json!({ "begun_at": BEGAN, "until": ENDS, "note": "Won it in the raffle." })
         }
@@ -437,10 +437,14 @@ fn explanation() -> Value {
              nothing else gives Gold.",
         ],
         "considered": [{ "because": "subscription 910233 was paid on 5 January 2026", "grant": considered() }],
-        "history": [{ "level": "gold", "stretches": [{
-            "since": BEGAN, "until": null,
-            "recorded": { "at": "2026-01-06T09:00:00Z", "cause": { "kind": "mapping", "id": ID } },
-        }] }],
+        "history": [{
+            "level": "gold",
+            "stretches": [{ "since": BEGAN, "until": null }],
+            "let_in": [{
+                "from": "2026-01-06T09:00:00Z", "until": null, "cause": { "kind": "mapping", "id": ID },
+            }],
+        }],
+        "recorded_from": null,
     })
 }
 

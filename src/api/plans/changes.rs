@@ -2,7 +2,7 @@
 //! before it leave them, and every fault is told with its place.
 
 use super::shapes::{Change, Op};
-use crate::api::mappings::{self, faults, policy_of, twin};
+use crate::api::mappings::{self, faults, policy_of, taken, twin};
 use crate::core::mapping::Mapping;
 use crate::flow::edits::Edits;
 use crate::flow::settle::Bench;
@@ -109,13 +109,24 @@ impl<'a> Rules<'a> {
     fn put(&mut self, conn: &mut Conn, mapping: Mapping) -> Result<Faults, Problem> {
         let has_level = self.has_level(conn, &mapping.level)?;
         let mut found = faults(&mapping, has_level);
-        let twin = twin(&mapping, self.mappings.values());
+        let twin = twin(&mapping, self.mappings.values()).map(|twin| self.told_of(twin));
         found.extend(twin.map(|detail| Fault { pointer: String::new(), detail }));
         if found.is_empty() {
             self.ignored.remove(&mapping.product_id);
             self.mappings.insert(mapping.id.clone(), mapping);
         }
         Ok(under("/mapping", found))
+    }
+
+    /// What to say of a mapping that is there already: by its id only where it was there before this plan, for what the
+    /// plan itself makes cannot be looked up.
+    fn told_of(&self, twin: &Mapping) -> String {
+        if self.bench.book.mappings.iter().any(|mapping| mapping == twin) {
+            return taken(twin);
+        }
+        "Another change of this plan makes a mapping with the same product, price point, level and window. \
+         Leave one of them out."
+            .to_owned()
     }
 
     fn has_level(&self, conn: &mut Conn, level: &str) -> Result<bool, Problem> {

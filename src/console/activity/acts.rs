@@ -66,7 +66,15 @@ fn told(act: &str, status: &str) -> Flash {
         ("replay", "unreadable") => "Still unreadable: nothing was applied.".to_owned(),
         ("replay", "pending") => "It waits to be judged and applied again.".to_owned(),
         ("replay", _) => format!("It was judged again: {label}."),
-        _ => format!("It counts again: {label}."),
+        (_, "rejected") => {
+            "It is restored, but rejected: it does not count, as its secret key is not the IPN \
+                            secret of the settings."
+                .to_owned()
+        }
+        (_, "unreadable") => "It is restored, but cannot be read: it does not count.".to_owned(),
+        (_, "pending") => "It is restored, and waits to be applied.".to_owned(),
+        (_, "applied" | "held") => format!("It counts again: {label}."),
+        _ => format!("It is discarded no longer: {label}."),
     };
     let tone = match known.map_or("", |known| known.tone) {
         "good" => "success",

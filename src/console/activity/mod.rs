@@ -2,10 +2,12 @@
 
 mod acts;
 mod body;
+mod replay_all;
 mod stream;
 mod webhook;
 
 use super::desk::{Desk, Listed, query, segment};
+use super::members::Products;
 use super::phrases::{self, STATUSES, Status};
 use super::refused::Refused;
 use super::shell::Shell;
@@ -22,6 +24,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page(resource("/sites/{site}/activity", "GET, HEAD").get(list)))
         .service(page(resource("/sites/{site}/activity/stream", "GET").get(stream::open)))
+        .service(page(
+            form_at("/sites/{site}/activity/replay-all", "/sites/{site}/activity")
+                .post(replay_all::replay),
+        ))
         .service(page(resource(one, "GET, HEAD").get(webhook::show)))
         .service(page(act("replay").post(acts::replay)))
         .service(page(act("discard").post(acts::discard)))
@@ -96,6 +102,7 @@ struct ListPage {
     /// What the status that is asked for means.
     status: Option<&'static Status>,
     webhooks: Listed<Webhook>,
+    products: Products,
     first: String,
     next: String,
 }
@@ -147,6 +154,8 @@ async fn list(
     let api = format!("/sites/{}/webhooks", segment(&site.id));
     let query_of = |cursor: &str| asked.query(&asked.status, cursor);
     let webhooks: Listed<Webhook> = desk.get(&format!("{api}{}", query_of(&asked.cursor))).await?;
+    let named = webhooks.items.iter().filter_map(|webhook| webhook.product_id.as_deref());
+    let products = Products::of(&desk, &site.id, named).await?;
     let shell = desk.shell_of(&site, "activity", "Activity");
     let here = format!("{}/sites/{}/activity", shell.base, segment(&site.id));
     let next = webhooks.next_cursor.as_deref().map(|cursor| format!("{here}{}", query_of(cursor)));
@@ -159,5 +168,6 @@ async fn list(
         asked,
         status,
         webhooks,
+        products,
     })
 }

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::title;
 use crate::console::desk::{Desk, Site, query, segment};
-use crate::console::members::{History, Recorded};
+use crate::console::members::{History, LetIn};
 use crate::console::phrases::{self, Status};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
@@ -160,6 +160,13 @@ impl WebhookPage {
         title(&self.webhook.status, self.webhook.kind.as_deref())
     }
 
+    /// Whether it names no action at all, so that nothing is known of what it is about.
+    fn is_nameless(&self) -> bool {
+        let says = self.reading.says.as_ref();
+        let name = says.and_then(|says| says.get("name")?.as_str()).unwrap_or_default();
+        self.webhook.kind.as_deref() == Some("other") && name.is_empty()
+    }
+
     fn is_rebill(&self) -> bool {
         self.webhook.kind.as_deref() == Some("rebill")
     }
@@ -211,10 +218,11 @@ impl WebhookPage {
     }
 
     /// What brought a level that its purchase gives, where this webhook did not and that is known.
-    fn brought(&self, given: &Given) -> Option<&Recorded> {
+    fn brought(&self, given: &Given) -> Option<&LetIn> {
         let level = given.grant.level.as_deref().filter(|_| given.grant.held)?;
         let history = self.history.iter().find(|history| history.level == level)?;
-        history.last_recorded().filter(|_| self.reading.changes.is_empty())
+        let last = history.let_in.last().filter(|last| last.since().is_some());
+        last.filter(|_| self.reading.changes.is_empty())
     }
 
     /// Whether that is known of anything that its purchase gives.

@@ -5,7 +5,7 @@ use super::ask::{self, Finding, Offer, Offered, Tested};
 use super::changed::Changed;
 use super::draft::{Draft, TYPES};
 use super::words::told;
-use super::{Destination, all_of, kind, path_of, takes_manage};
+use super::{Destination, all_of, kind, listed, path_of, takes_manage};
 use crate::console::desk::{Answered, Desk, Site, query, read};
 use crate::console::guard::Fields;
 use crate::console::once::Once;
@@ -16,6 +16,9 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+
+/// Among how many destinations a name is looked for that is free.
+const NAMES_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "destination_form.html")]
@@ -130,8 +133,19 @@ pub async fn ask(
         return Ok(desk.go(&format!("{}#add", all_of(&site)), None));
     };
     let site = desk.site(&site).await?;
-    let draft = Draft::new(kind, Levels::all(&desk, &site.id).await?.items);
+    let mut draft = Draft::new(kind, Levels::all(&desk, &site.id).await?.items);
+    draft.name = free_name(&desk, &site.id, kind.name).await?;
     desk.page(&blank(&desk, &site, draft))
+}
+
+/// A name that no other destination of the site has: the one that is wished for, or that and a number.
+async fn free_name(desk: &Desk, site_id: &str, wished: &str) -> Result<String, Refused> {
+    let others = listed(desk, site_id, NAMES_MAX).await?;
+    let is_free = |name: &String| others.iter().all(|other| other.name != *name);
+    // Of one more name than there are others, one is free.
+    let numbered = (2..=others.len() + 1).map(|number| format!("{wished} {number}"));
+    let mut names = std::iter::once(wished.to_owned()).chain(numbered);
+    Ok(names.find(is_free).unwrap_or_else(|| wished.to_owned()))
 }
 
 /// `POST /sites/{site}/destinations/new`
@@ -172,7 +186,13 @@ pub async fn make(
 }
 
 fn again(desk: &Desk, page: FormPage, refused: Refused) -> Result<HttpResponse, Refused> {
-    desk.form_again(&FormPage { refused: Some(refused), ..page })
+    // Each kind calls its address otherwise.
+    let address = match page.draft.kind.id {
+        "webhook" => "“Address of the receiver”",
+        _ => "“Address of the site”",
+    };
+    let detail = refused.detail.replace("“Address”", address);
+    desk.form_again(&FormPage { refused: Some(Refused { detail, ..refused }), ..page })
 }
 
 /// Shows what a test of the form finds, and what there is to choose from.
@@ -219,7 +239,10 @@ fn made(
     secret: Option<&str>,
 ) -> Result<HttpResponse, Refused> {
     let path = path_of(&site.id, id);
-    let done = format!("{name} is saved. It is told of every change from now on.");
+    let done = format!(
+        "{name} is saved and switched on: it is sent every change from now on. Nothing has tested yet whether it \
+         answers: choose Test on its page."
+    );
     let Some(secret) = secret else {
         return Ok(desk.go(&path, Some(Flash::success(done))));
     };

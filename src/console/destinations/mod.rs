@@ -13,6 +13,7 @@ mod standing;
 pub mod words;
 
 pub use show::{Run, runs};
+pub use standing::untold;
 
 use super::desk::{Cursor, Desk, Listed, Site, query, segment};
 use super::refused::Refused;
@@ -37,6 +38,8 @@ const PUSHES_COUNTED: usize = 50;
 /// How many are counted on its own page, and of all destinations together where they are confirmed: as many as the API
 /// answers at once.
 const PUSHES_COUNTED_MAX: usize = 500;
+/// The type of messages that say who has access, and of the pushes that carry that.
+const ACCESS: &str = "access.changed";
 /// How no push at all is counted, in words.
 const NONE: &str = "0";
 
@@ -120,6 +123,24 @@ impl Destination {
     fn place(&self) -> &str {
         self.config.get("url").and_then(Value::as_str).unwrap_or_default()
     }
+
+    /// The host that it is at, with its port: it tells apart what goes by one name.
+    fn host(&self) -> &str {
+        let place = self.place();
+        let rest = place.split_once("://").map_or(place, |(_, rest)| rest);
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    }
+
+    /// Whether it is told who has access: a signed webhook may ask for other messages alone.
+    fn is_told_of_access(&self) -> bool {
+        let types = self.config.get("types").and_then(Value::as_array);
+        types.is_none_or(|types| types.iter().any(|told| told == ACCESS))
+    }
+
+    /// Whether it is told of a level; a signed webhook that names none is told of all of them.
+    fn is_told_of(&self, level: &str) -> bool {
+        self.levels.is_empty() || self.levels.iter().any(|told| told.level == level)
+    }
 }
 
 /// The destinations of a site, newest first, at most so many.
@@ -130,6 +151,11 @@ pub async fn listed(
 ) -> Result<Vec<Destination>, Refused> {
     let path = format!("{}?limit={at_most}", all_of(site_id));
     Ok(desk.get::<Listed<Destination>>(&path).await?.items)
+}
+
+/// Where the page of a destination is, below the site.
+pub fn below_site(destination: &Destination) -> String {
+    format!("/destinations/{}", segment(&destination.id))
 }
 
 /// Lets through who may change destinations; all others are told which key something takes.

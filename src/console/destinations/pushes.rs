@@ -6,6 +6,7 @@ use crate::console::desk::{Desk, Listed, query, segment};
 use crate::console::guard::Fields;
 use crate::console::refused::Refused;
 use crate::console::shell::{Flash, Shell};
+use crate::core::Instant;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -35,6 +36,9 @@ struct Push {
     owned: Vec<String>,
     account: Option<String>,
     welcome: Option<String>,
+    /// Whether its next attempt is due by now.
+    #[serde(skip)]
+    is_due: bool,
 }
 
 impl Push {
@@ -57,6 +61,12 @@ impl Push {
             "done" => ("good", "confirmed"),
             _ => ("bad", "failed"),
         }
+    }
+
+    /// With whether its next attempt is due at an instant.
+    fn at(self, now: Instant) -> Self {
+        let next = self.next_attempt_at.as_deref().and_then(|at| at.parse::<Instant>().ok());
+        Self { is_due: next.is_some_and(|next| next <= now), ..self }
     }
 
     /// Why the last attempt failed, in words.
@@ -131,10 +141,11 @@ pub async fn list(
         format!("{here}{}", query(&[("status", &status), ("q", &q), ("cursor", cursor)]))
     };
     let next = found.next_cursor.as_deref().map(at);
+    let now = desk.app().clock().now();
     desk.page(&PushesPage {
         first: cursor.map(|_| at("")).unwrap_or_default(),
         next: next.unwrap_or_default(),
-        pushes: found.items,
+        pushes: found.items.into_iter().map(|push| push.at(now)).collect(),
         statuses: STATUSES,
         destination,
         status,

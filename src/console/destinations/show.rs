@@ -105,6 +105,11 @@ struct ShowPage {
 }
 
 impl ShowPage {
+    /// Whether what is sent to it can be read on the way.
+    fn is_in_the_clear(&self) -> bool {
+        self.destination.place().starts_with("http://")
+    }
+
     /// Where the pushes with a status are listed.
     fn pushes(&self, status: &str) -> String {
         format!("{}/pushes?status={status}", self.here)

@@ -1,8 +1,12 @@
 //! How a destination stands, in words. What the API calls `ok` is what nothing speaks against: whether a destination
 //! works is only seen once it has confirmed something.
 
-use super::{Destination, NONE};
+use super::{ACCESS, Destination, NONE, PUSHES_COUNTED, Run, runs};
+use crate::console::desk::{Desk, Listed, segment};
+use crate::console::refused::Refused;
 use crate::core::Instant;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// How a destination stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,4 +68,40 @@ impl Standing {
             _ => BROKEN,
         }
     }
+}
+
+/// How many members, at least, have access that a destination was never told of: they had it before the destination was
+/// added. 0 also where a run is about to tell it, and where it was told of more members than are counted here.
+///
+/// `held` says how many hold each level. Whoever holds several is one member, so only the level that most hold counts.
+pub async fn untold(
+    desk: &Desk,
+    site_id: &str,
+    destination: &Destination,
+    held: &BTreeMap<String, i64>,
+) -> Result<i64, Refused> {
+    #[derive(Deserialize)]
+    struct Push {
+        what: String,
+    }
+    if !destination.enabled || !destination.is_told_of_access() {
+        return Ok(0);
+    }
+    let told_of = held.iter().filter(|(level, _)| destination.is_told_of(level));
+    let holders = told_of.map(|(_, members)| *members).max().unwrap_or_default();
+    if holders == 0 {
+        return Ok(0);
+    }
+    // There is one push for each member that it was ever to be told of, whatever became of it.
+    let id = segment(&destination.id);
+    let site = segment(site_id);
+    let path = format!("/sites/{site}/pushes?destination={id}&limit={PUSHES_COUNTED}");
+    let found: Listed<Push> = desk.get(&path).await?;
+    let pushed = found.items.iter().filter(|push| push.what == ACCESS).count();
+    let left = holders.saturating_sub(i64::try_from(pushed).unwrap_or(i64::MAX));
+    if left <= 0 || found.next_cursor.is_some() {
+        return Ok(0);
+    }
+    let is_being_told = runs(desk, site_id, &destination.id).await?.iter().any(Run::is_open);
+    Ok(if is_being_told { 0 } else { left })
 }

@@ -33,15 +33,20 @@ pub struct Unmapped {
 }
 
 impl Products {
-    /// Asks for the names of what was bought.
+    /// Asks for the names of some products; of many, for those that come first.
     pub async fn of<'a>(
         desk: &Desk,
         site_id: &str,
-        bought: impl Iterator<Item = &'a Purchase>,
+        ids: impl Iterator<Item = &'a str>,
     ) -> Result<Self, Refused> {
-        let ids: BTreeSet<&str> = bought.map(|purchase| &*purchase.product_id).collect();
+        let mut asked: Vec<&str> = Vec::new();
+        for id in ids {
+            if asked.len() < NAMED_MAX && !asked.contains(&id) {
+                asked.push(id);
+            }
+        }
         let mut names = BTreeMap::new();
-        for id in ids.into_iter().take(NAMED_MAX) {
+        for id in asked {
             let path = format!("/sites/{}/products/{}", segment(site_id), segment(id));
             match desk.get::<Product>(&path).await {
                 Ok(product) => names.extend(product.name.map(|name| (id.to_owned(), name))),
@@ -63,11 +68,19 @@ impl Products {
         held.into_iter().map(|purchase| self.told(purchase)).collect()
     }
 
+    /// A product by its name and its number.
+    pub fn called(&self, id: &str) -> String {
+        match self.name(id) {
+            "" => format!("product {id}"),
+            name => format!("{name} (product {id})"),
+        }
+    }
+
     fn told(&self, purchase: &Purchase) -> Unmapped {
         let id = &purchase.product_id;
         let product = match self.name(id) {
             "" => format!("Product {id}"),
-            name => format!("{name} (product {id})"),
+            _ => self.called(id),
         };
         let point = purchase.price_point.as_ref().map(|point| format!(" at price point {point}"));
         let says = format!(

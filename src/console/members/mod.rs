@@ -5,11 +5,14 @@ mod aside;
 mod bought;
 mod doors;
 mod download;
+mod let_in;
 mod person;
 mod picture;
 mod story;
 
-pub use picture::{History, Recorded};
+pub use bought::Products;
+pub use let_in::LetIn;
+pub use picture::History;
 
 use super::desk::{Desk, Listed, query, segment};
 use super::refused::Refused;
@@ -140,6 +143,11 @@ impl ListPage {
     /// Whether anybody on the page has a purchase that is held, so that it has to be said what that means.
     fn any_held(&self) -> bool {
         self.members.items.iter().any(|member| member.held_purchases > 0)
+    }
+
+    /// Whether a date is shown on which something begins or ends.
+    fn any_next(&self) -> bool {
+        self.members.items.iter().any(|member| member.next_change_at.is_some())
     }
 
     #[expect(clippy::unused_self, reason = "templates call what belongs to their page")]

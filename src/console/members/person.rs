@@ -3,7 +3,8 @@
 use super::aside::{self, Aside};
 use super::bought::{self, Products, Purchase, Unmapped};
 use super::doors::{self, Door};
-use super::picture::{self, Band, Recorded};
+use super::let_in;
+use super::picture::{self, Band};
 use super::story::{self, Told};
 use crate::console::desk::{Desk, Listed, Site, segment};
 use crate::console::phrases;
@@ -93,6 +94,8 @@ struct Explanation {
     sentences: Vec<String>,
     considered: Vec<Explained>,
     history: Vec<picture::History>,
+    /// The instant from which on every step of access is still recorded.
+    recorded_from: Option<Instant>,
 }
 
 impl Explanation {
@@ -163,6 +166,10 @@ struct PersonPage {
     unmapped: Vec<Unmapped>,
     products: Products,
     bands: Vec<Band>,
+    /// What today's rules say of a level and what the door did, a sentence for each where they differ.
+    let_in: Vec<String>,
+    /// What the door did at the instant that is shown, where that differs from what is shown.
+    let_in_then: Vec<String>,
     blocks: Vec<Block>,
     /// The webhooks about the person that count for nothing.
     aside: Vec<Aside>,
@@ -186,16 +193,12 @@ impl PersonPage {
         self.levels.name(level)
     }
 
-    /// How a level that they have came to be recorded, where that was much later than it counts from.
-    fn recorded_late(&self, held: &Held) -> Option<&Recorded> {
-        let mut history = self.explanation.history.iter();
-        history.find(|history| history.level == held.level)?.recorded_late(&held.since)
-    }
-
-    /// Whether something was recorded only after the instant that is shown.
-    fn is_later(&self, recorded: &Recorded) -> bool {
-        let read = |at: &str| at.parse::<Instant>().ok();
-        read(&recorded.at) > read(&self.access.at)
+    /// The last day of a level that ends as an operator decided; empty where it ends otherwise.
+    fn last_day_by_hand(&self, held: &Held) -> String {
+        let Some(until) = held.until.as_deref() else { return String::new() };
+        let mut given = self.explanation.considered.iter().filter_map(|one| one.manual.as_ref());
+        let is_by_hand = given.any(|manual| manual.until.as_deref() == Some(until));
+        Some(until).filter(|_| is_by_hand).and_then(last_day).unwrap_or_default()
     }
 
     /// The last day of what was decided by hand; empty where it ends within a day.
@@ -298,7 +301,6 @@ async fn page(
     let explanation: Explanation = desk.get(&format!("{api}/explain{query}")).await?;
     let blocks: Listed<Block> = desk.get(&format!("{api}/blocks?limit=100")).await?;
     let levels = Levels::all(desk, &site.id).await?;
-    let products = Products::of(desk, &site.id, explanation.bought()).await?;
     let aside = aside::of(desk, &site.id, &access.email).await?;
     let doors = doors::of(desk, &site.id, &access.email).await?;
     let after = match asked.cursor.as_str() {
@@ -307,17 +309,23 @@ async fn page(
     };
     let list = format!("{api}/timeline?order=newest_first&limit={TOLD_PER_PAGE}{after}");
     let timeline: Listed<story::Item> = desk.get(&list).await?;
+    let bought = explanation.bought().map(|purchase| &*purchase.product_id);
+    let told_of = timeline.items.iter().filter_map(story::Item::product_id);
+    let products = Products::of(desk, &site.id, bought.chain(told_of)).await?;
     let shell = desk.shell_of(site, "members", access.email.clone());
     let here = format!("{}{}", shell.base, path_of(&site.id, member));
     let now = desk.app().clock().now();
     let shown = at.as_ref().and_then(|at| at.parse::<Instant>().ok());
     let bands = picture::bands(&explanation.history, &timeline.items, &levels, now, shown);
+    let (let_in, let_in_then) = let_in_of(&explanation, &levels, now, shown);
     let names: BTreeMap<&str, &str> =
         doors.iter().map(|door| (&*door.destination.id, &*door.destination.name)).collect();
     let of_site = format!("{}/sites/{}", shell.base, segment(&site.id));
-    let told = timeline.items.iter().map(|item| story::told(item, &of_site, &levels, &names));
+    let known = story::Known { levels: &levels, products: &products, doors: &names };
+    let told = timeline.items.iter().map(|item| story::told(item, &of_site, &known));
+    let told: Vec<Told> = told.collect();
     Ok(PersonPage {
-        told: told.collect(),
+        told,
         any_rebill: timeline.items.iter().any(story::Item::is_rebill),
         first: if asked.cursor.is_empty() { String::new() } else { format!("{here}#told") },
         next: timeline
@@ -336,12 +344,28 @@ async fn page(
         access,
         explanation,
         bands,
+        let_in,
+        let_in_then,
         aside,
         doors,
         levels,
         asked,
         forms,
     })
+}
+
+/// What the door did, of each level of which today's rules say otherwise: in all, and at the instant that is shown.
+fn let_in_of(
+    explanation: &Explanation,
+    levels: &Levels,
+    now: Instant,
+    shown: Option<Instant>,
+) -> (Vec<String>, Vec<String>) {
+    let from = explanation.recorded_from;
+    let history = explanation.history.iter().map(|one| (one, levels.name(&one.level)));
+    let all = history.clone().filter_map(|(one, name)| let_in::told(one, name, from, now));
+    let then = history.filter_map(|(one, name)| let_in::told_at(one, name, from, (shown?, now)));
+    (all.collect(), then.collect())
 }
 
 /// The path of a person, in the console as in the API.

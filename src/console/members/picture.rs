@@ -1,5 +1,6 @@
 //! Access over time as a picture: a band a level, with a mark for each event.
 
+use super::let_in::LetIn;
 use super::story::Item;
 use crate::console::phrases;
 use crate::console::rules::Levels;
@@ -13,8 +14,6 @@ const SHOWN_MIN: TimeDelta = TimeDelta::days(30);
 const AHEAD_PARTS: i32 = 6;
 /// The narrowest part of a band that can still be seen, in per cent.
 const WIDTH_MIN: f64 = 0.4;
-/// From how much later on it is told that a level was recorded later than it began: a webhook is never there at once.
-const LATE: TimeDelta = TimeDelta::hours(1);
 /// How many marks are put on a band.
 const MARKS_MAX: usize = 40;
 
@@ -22,49 +21,17 @@ const MARKS_MAX: usize = 40;
 #[derive(Deserialize)]
 pub struct History {
     pub level: String,
-    stretches: Vec<Stretch>,
+    /// When it is held by today's rules.
+    pub stretches: Vec<Stretch>,
+    /// When the member was let in, as it was recorded then.
+    pub let_in: Vec<LetIn>,
 }
 
-impl History {
-    /// How the latest time of the level came to be recorded, where that was later than it began.
-    pub fn last_recorded(&self) -> Option<&Recorded> {
-        self.stretches.last()?.recorded.as_ref()
-    }
-
-    /// How the time that began at an instant came to be recorded, where that was much later.
-    pub fn recorded_late(&self, since: &str) -> Option<&Recorded> {
-        let stretch = self.stretches.iter().find(|stretch| stretch.since == since)?;
-        let recorded = stretch.recorded.as_ref()?;
-        let read = |at: &str| at.parse::<Instant>().ok();
-        let late = read(&recorded.at)? - read(since)?;
-        Some(recorded).filter(|_| late >= LATE)
-    }
-}
-
+/// An unbroken time.
 #[derive(Deserialize)]
-struct Stretch {
-    since: String,
-    until: Option<String>,
-    recorded: Option<Recorded>,
-}
-
-/// The step of access that recorded a level as held, later than its time began.
-#[derive(Deserialize)]
-pub struct Recorded {
-    pub at: String,
-    cause: Cause,
-}
-
-#[derive(Deserialize)]
-struct Cause {
-    kind: String,
-}
-
-impl Recorded {
-    /// What led to it, as the end of a sentence.
-    pub fn cause(&self) -> &'static str {
-        phrases::cause(&self.cause.kind)
-    }
+pub struct Stretch {
+    pub since: String,
+    pub until: Option<String>,
 }
 
 /// The picture of one level; places are in per cent of its width.
@@ -198,7 +165,8 @@ pub fn bands(
         then: then.map(|then| Then::at(then, &window)),
         from: window.from.format("%-d %b %Y").to_string(),
     };
-    history.iter().map(band).collect()
+    // A level that today's rules never gave has nothing to be drawn.
+    history.iter().filter(|history| !history.stretches.is_empty()).map(band).collect()
 }
 
 fn said(stretch: &Stretch) -> String {
@@ -226,11 +194,11 @@ mod tests {
         let stretch = |(since, until): &(&str, Option<&str>)| Stretch {
             since: (*since).to_owned(),
             until: until.map(str::to_owned),
-            recorded: None,
         };
         vec![History {
             level: "gold".to_owned(),
             stretches: stretches.iter().map(stretch).collect(),
+            let_in: Vec::new(),
         }]
     }
 
@@ -279,25 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_recorded_much_later_than_it_began_is_told() {
-        let since = "2025-01-01T00:00:00Z";
-        let recorded_at = |at: &str| {
-            let mut held = history(&[(since, None)]).remove(0);
-            let cause = Cause { kind: "mapping".to_owned() };
-            held.stretches[0].recorded = Some(Recorded { at: at.to_owned(), cause });
-            held
-        };
-        let late = recorded_at("2025-02-01T00:00:00Z");
-        let told = late.recorded_late(since).map(|recorded| (&*recorded.at, recorded.cause()));
-        let cause = "because a mapping was made or changed";
-        assert_eq!(told, Some(("2025-02-01T00:00:00Z", cause)));
-        assert!(late.recorded_late("2025-01-02T00:00:00Z").is_none(), "another time");
-        let soon = recorded_at("2025-01-01T00:00:09Z");
-        assert!(soon.recorded_late(since).is_none() && soon.last_recorded().is_some());
-    }
-
-    #[test]
     fn nothing_known_is_no_picture() {
-        assert!(bands(&[], &[], &nameless(), instant("2026-01-01T00:00:00Z"), None).is_empty());
+        let now = instant("2026-01-01T00:00:00Z");
+        assert!(bands(&[], &[], &nameless(), now, None).is_empty());
+        assert!(bands(&history(&[]), &[], &nameless(), now, None).is_empty(), "never held");
     }
 }

@@ -1,5 +1,6 @@
 //! What happened to a person, thing by thing, in words.
 
+use super::bought::Products;
 use super::person::last_day;
 use crate::console::activity;
 use crate::console::desk::segment;
@@ -23,6 +24,11 @@ pub struct Item {
 }
 
 impl Item {
+    /// The product that an event is about.
+    pub fn product_id(&self) -> Option<&str> {
+        self.event.as_ref()?.product_id.as_deref()
+    }
+
     /// Whether a rebill is told of.
     pub fn is_rebill(&self) -> bool {
         let by_webhook = self.webhook.as_ref().and_then(|webhook| webhook.kind.as_deref());
@@ -93,8 +99,17 @@ pub struct Told {
     pub href: String,
 }
 
-/// Puts a thing into words; `of_site` is the path of the site's pages, and `doors` are names of destinations.
-pub fn told(item: &Item, of_site: &str, levels: &Levels, doors: &BTreeMap<&str, &str>) -> Told {
+/// What things are called.
+pub struct Known<'a> {
+    pub levels: &'a Levels,
+    pub products: &'a Products,
+    /// Destinations by their id.
+    pub doors: &'a BTreeMap<&'a str, &'a str>,
+}
+
+/// Puts a thing into words; `of_site` is the path of the site's pages.
+pub fn told(item: &Item, of_site: &str, known: &Known<'_>) -> Told {
+    let Known { levels, products, doors } = known;
     let bare = Told {
         at: item.at.clone(),
         tone: "",
@@ -108,7 +123,7 @@ pub fn told(item: &Item, of_site: &str, levels: &Levels, doors: &BTreeMap<&str, 
         return of_webhook(webhook, format!("{of_site}/activity/{}", segment(&item.id)), bare);
     }
     if let Some(event) = &item.event {
-        return of_event(event, bare);
+        return of_event(event, products, bare);
     }
     if let Some(step) = &item.made {
         return of_step(step, levels, bare);
@@ -147,12 +162,12 @@ fn of_webhook(webhook: &Webhook, href: String, bare: Told) -> Told {
     }
 }
 
-fn of_event(event: &Event, bare: Told) -> Told {
-    let product = event.product_id.as_ref().map(|id| format!("product {id}"));
+fn of_event(event: &Event, products: &Products, bare: Told) -> Told {
+    let product = event.product_id.as_ref().map(|id| products.called(id));
     let transaction = event.transaction_id.as_ref().map(|id| format!("transaction {id}"));
     let more: Vec<String> = product.into_iter().chain(transaction).collect();
     let what = match event.kind.as_str() {
-        "other" => "Something about no money".to_owned(),
+        "other" => "Something that is not about money".to_owned(),
         kind => phrases::kind(kind).to_owned(),
     };
     Told { tone: tone_of(&event.kind), what, more: more.join(", "), ..bare }
@@ -176,9 +191,12 @@ fn of_step(step: &Step, levels: &Levels, bare: Told) -> Told {
         ("block", "began") => (format!("{level} was blocked by hand"), "bad"),
         ("block", _) => (format!("{level} is blocked no longer"), ""),
         ("lift", _) => ("What chargebacks had blocked was lifted".to_owned(), "good"),
-        ("held_open", "began") => {
-            (format!("{level} was held open until you decide: too many were to go"), "warn")
-        }
+        ("held_open", "began") => (
+            format!(
+                "{level} was kept by the limit (held open): too many were to go, so you decide"
+            ),
+            "warn",
+        ),
         ("held_open", _) => (format!("It was decided about {level}, which had been held open"), ""),
         (what, step) => (format!("{level}: {what} {step}"), ""),
     };
@@ -199,7 +217,10 @@ fn of_change(change: &Change, levels: &Levels, bare: Told) -> Told {
         (reason, "") => reason.to_owned(),
         (reason, cause) => format!("{reason}; {cause}"),
     };
-    Told { tone, what, more, until: change.until.clone(), ..bare }
+    // What was decided by hand ends as a day does.
+    let by_hand = change.until.as_deref().filter(|_| change.cause.kind == "override");
+    let last_day = by_hand.and_then(last_day).unwrap_or_default();
+    Told { tone, what, more, until: change.until.clone(), last_day, ..bare }
 }
 
 fn of_push(push: &Push, of_site: &str, doors: &BTreeMap<&str, &str>, bare: Told) -> Told {

@@ -6,11 +6,12 @@ mod told;
 use super::desk::{Answered, Desk, Listed, query, read, segment};
 use super::guard::Fields;
 use super::refused::Refused;
-use super::rules::{Level, Levels, Mapping};
+use super::rules::{LEVEL_TAKEN, Level, Levels, Mapping};
 use super::shell::{Flash, Shell};
 use super::under_way::{UnderWay, following};
 use crate::app::resource;
 use crate::core::policy::{OnCancellation, Policy};
+use crate::web::problem::{Fault, Problem};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use back::{Back, Origin};
@@ -216,10 +217,30 @@ impl PlanPage {
 
 /// Makes a plan of some changes, and goes to its page.
 pub async fn make(desk: &Desk, site: &str, changes: &[Value]) -> Result<HttpResponse, Refused> {
+    let taken = taken_names(desk, site, changes).await?;
+    if !taken.is_empty() {
+        return Err(Problem::invalid(taken).into());
+    }
     let path = format!("/sites/{}/plans", segment(site));
     let made = desk.post(&path, &json!({ "changes": changes })).await?;
     let plan: Plan = read(made.body)?;
     Ok(desk.go(&format!("{path}/{}", segment(&plan.id)), None))
+}
+
+/// Where changes make a level that people could not tell from another: its id differs, its name does not.
+async fn taken_names(desk: &Desk, site: &str, changes: &[Value]) -> Result<Vec<Fault>, Refused> {
+    let made = changes.iter().map(made_level).enumerate();
+    let made: Vec<_> = made.filter_map(|(place, level)| Some((place, level?.name))).collect();
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
+    let levels = Levels::all(desk, site).await?;
+    let taken = made.into_iter().filter(|(_, name)| levels.named(name).is_some());
+    let fault = |(place, _): (usize, String)| Fault {
+        pointer: format!("/changes/{place}/level/name"),
+        detail: LEVEL_TAKEN.to_owned(),
+    };
+    Ok(taken.map(fault).collect())
 }
 
 /// `GET /sites/{site}/plans/{id}`

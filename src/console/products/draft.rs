@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// Stands for a level that is to be made; no id of a level is like it.
 pub const NEW_LEVEL: &str = "+";
+/// What stands before the number of a product in the address of its page in Kartra.
+const EDIT_PAGE: &str = "/products/edit/";
 /// Stands for ignoring the product.
 pub const IGNORE: &str = "-";
 
@@ -98,7 +100,11 @@ impl Draft {
             return;
         }
         if product.is_empty() {
-            let detail = "Write the product's id, or paste the address of its edit page.";
+            let detail = "Write the product's number, or paste the address of its page in Kartra.";
+            self.faults.note(ADD, "/product_id", detail);
+        } else if !is_product(product) {
+            let detail = "A product of Kartra's has a number, such as 558475. Write that, or paste the \
+                          address of its page in Kartra (…/products/edit/558475).";
             self.faults.note(ADD, "/product_id", detail);
         }
         if chosen.is_empty() {
@@ -137,7 +143,32 @@ impl Draft {
     }
 }
 
+/// Whether a text names a product as Kartra's own pages do: by its number, or by the address of its page. Scripts may
+/// say anything; what somebody types and is neither is a slip, and no purchase would ever come for it.
+fn is_product(text: &str) -> bool {
+    let number = text.split_once(EDIT_PAGE).map_or(text, |(_, behind)| {
+        behind.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default()
+    });
+    !number.is_empty() && number.bytes().all(|letter| letter.is_ascii_digit())
+}
+
 /// What stands between the beginning and the end of a name.
 fn part<'a>(name: &'a str, begins: &str, ends: &str) -> Option<&'a str> {
     name.strip_prefix(begins)?.strip_suffix(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_product;
+
+    #[test]
+    fn a_product_is_named_by_its_number_or_by_the_address_of_its_page() {
+        for named in ["558475", "https://app.kartra.com/sales/products/edit/558475?tab=1"] {
+            assert!(is_product(named), "{named}");
+        }
+        for other in ["abc", "-5", "12a", "https://app.kartra.com/products/edit/", "no such page/"]
+        {
+            assert!(!is_product(other), "{other}");
+        }
+    }
 }

@@ -147,6 +147,9 @@ async fn make_level(
     fields: Fields,
 ) -> Result<HttpResponse, Refused> {
     let name = fields.get("name").trim().to_owned();
+    if let Some(error) = taken(&desk, &site, "", &name).await? {
+        return level_again(&desk, &site, Renaming { id: String::new(), name, error }).await;
+    }
     let id = super::rules::slug_of(&name);
     let level = json!({ "id": id, "name": name });
     let refused = match desk.post(&format!("/sites/{}/levels", segment(&site)), &level).await {
@@ -159,9 +162,12 @@ async fn make_level(
         Err(refused) => return Err(refused),
     };
     let error = match refused.status {
-        409 => "There is a level with this name already. Choose another name.".to_owned(),
+        // No level is called so now: one was, and has kept its id.
+        409 => format!(
+            "Another level has the id “{id}”, which this name would get. Choose another name."
+        ),
         _ if name.is_empty() => "Give the level a name.".to_owned(),
-        _ => format!("The name {}.", refused.at("/name")),
+        _ => refused.at("/name").to_owned(),
     };
     level_again(&desk, &site, Renaming { id: String::new(), name, error }).await
 }
@@ -183,6 +189,9 @@ async fn change_level(
         return Ok(desk.go(&home(&site), Some(flash)));
     }
     let name = fields.get("name").trim().to_owned();
+    if let Some(error) = taken(&desk, &site, &id, &name).await? {
+        return level_again(&desk, &site, Renaming { id, name, error }).await;
+    }
     match desk.send(Method::PATCH, &level, Some(&json!({ "name": name })), None).await {
         Ok(_) => {
             Ok(desk
@@ -191,12 +200,21 @@ async fn change_level(
         Err(refused) if refused.is_of_input() => {
             let error = match refused.at("/name") {
                 "" => refused.detail.clone(),
-                fault => format!("The name {fault}."),
+                fault => fault.to_owned(),
             };
             level_again(&desk, &site, Renaming { id, name, error }).await
         }
         Err(refused) => Err(refused),
     }
+}
+
+/// What is said of a name that another level than the one with this id has; `None` where none has it. Levels are
+/// chosen by their names, so that two with the same could not be told apart.
+async fn taken(desk: &Desk, site: &str, id: &str, name: &str) -> Result<Option<String>, Refused> {
+    let mut levels = Levels::all(desk, site).await?;
+    levels.items.retain(|level| level.id != id);
+    let told = "There is a level with this name already. Choose another name.";
+    Ok(levels.named(name).map(|_| told.to_owned()))
 }
 
 async fn level_again(desk: &Desk, site: &str, renaming: Renaming) -> Result<HttpResponse, Refused> {

@@ -135,7 +135,9 @@ fn label_of(kind: Kind) -> &'static str {
         Kind::HeldPurchases => "Somebody has paid and has nothing: no mapping names the product",
         Kind::UnmatchedWebhooks => "A refund or a cancellation names no purchase that is known",
         Kind::UnreadableWebhooks => "A webhook could not be read",
-        Kind::RejectedWebhooks => "An IPN came with a wrong secret",
+        Kind::RejectedWebhooks => {
+            "An IPN came with another secret than the one set here, or with none"
+        }
         Kind::Silent => "Nothing has come from Kartra for longer than usual",
         Kind::TimersLate => "Access should have ended and has not",
         Kind::BreakerOpen => "Too many were about to lose a level, and are held open",

@@ -5,6 +5,7 @@ mod policy;
 mod save;
 
 use super::desk::{Desk, Listed, Site, segment};
+use super::destinations::words::{Told, told};
 use super::page;
 use super::phrases;
 use super::refused::Refused;
@@ -69,6 +70,11 @@ struct Alarm {
 }
 
 impl Alarm {
+    /// What to do about it, for whoever reads it on a page.
+    fn next_step(&self) -> &str {
+        phrases::alarm(&self.kind).unwrap_or(&self.next_step)
+    }
+
     /// Where it can be mended, and what that is called; `None` where no page can.
     fn mend(&self) -> Option<(&'static str, &'static str)> {
         phrases::mend(&self.kind)
@@ -86,10 +92,16 @@ impl Post {
     fn said(&self) -> &'static str {
         match self.status.as_str() {
             "done" => "posted",
-            "pending" | "retrying" => "being posted",
+            "pending" => "being posted",
+            "retrying" => "could not be posted yet, and is tried again",
             "failed" => "could not be posted",
             _ => "posted nowhere",
         }
+    }
+
+    /// Why it could not be posted, in words.
+    fn why(&self) -> Told {
+        told(self.last_error.as_deref().unwrap_or_default())
     }
 }
 
@@ -105,6 +117,8 @@ struct Written {
     breaker: Option<BreakerForm>,
     alarms: Option<AlarmsForm>,
     overlap_hours: Option<String>,
+    /// The tag of a form that would change the time zone, which is asked about before it is done.
+    zone_question: Option<String>,
     refused: Option<Refused>,
 }
 
@@ -122,6 +136,8 @@ struct SettingsPage {
     overlap_hours: String,
     open_alarms: Vec<Alarm>,
     under_way: Option<UnderWay>,
+    /// The tag of a form that would change the time zone; `None` where nothing is to be asked.
+    zone_question: Option<String>,
     refused: Option<Refused>,
 }
 
@@ -147,7 +163,7 @@ async fn settings_page(
     let (settings, tag): (Settings, String) = desk.get_tagged(&path).await?;
     let open_alarms: Listed<Alarm> = desk.get(&format!("{path}/alarms")).await?;
     let shell = desk.shell_of(&settings.site, "settings", "Settings");
-    let Written { general, breaker, alarms, overlap_hours, refused } = written;
+    let Written { general, breaker, alarms, overlap_hours, zone_question, refused } = written;
     Ok(SettingsPage {
         here: format!("{}{}", shell.base, path_of(&settings.site.id)),
         general: general.unwrap_or_else(|| GeneralForm::of(&settings)),
@@ -157,6 +173,7 @@ async fn settings_page(
         under_way: UnderWay::followed(desk, &settings.site.id, recompute).await?,
         open_alarms: open_alarms.items,
         settings,
+        zone_question,
         refused,
         shell,
         tag,

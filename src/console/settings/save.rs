@@ -8,10 +8,16 @@ use crate::console::once::Once;
 use crate::console::refused::Refused;
 use crate::console::shell::Flash;
 use crate::console::under_way::following;
+use crate::console::zones;
+use crate::core::scope::Scope;
 use crate::web::problem::Problem;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
+
+/// What is told once another time zone is saved.
+const ZONE_MOVED: &str = "Saved. All dates that Kartra has sent are read anew, and everybody's access is worked out anew. \
+                          Whose access changed by it, and how, stands on the page of each member, under Members.";
 
 /// `POST /sites/{site}/settings/{part}`
 pub async fn save(
@@ -66,9 +72,19 @@ async fn after(
 
 async fn general(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {
     let form = GeneralForm::sent(fields);
+    let now: Settings = desk.get(&format!("/sites/{}", segment(site))).await?;
+    let is_moved = form.zone != now.kartra_time_zone && zones::is_one(&form.zone);
+    let may_ask = desk.session().caller.scope >= Scope::Admin;
+    if is_moved && may_ask && fields.get("zone_confirmed") != form.zone {
+        // It moves the dates of everything that has ever come: that is asked about before it is done.
+        let zone_question = Some(fields.get("tag").to_owned());
+        let written = Written { general: Some(form), zone_question, ..Written::default() };
+        return desk.page(&settings_page(desk, site, written, None).await?);
+    }
     let done = patch(desk, site, fields, Ok(form.body())).await;
     let written = Written { general: Some(form), ..Written::default() };
-    after(desk, site, "Saved.", done, written).await
+    let text = if is_moved { ZONE_MOVED } else { "Saved." };
+    after(desk, site, text, done, written).await
 }
 
 async fn webhook_url(desk: &Desk, site: &str, fields: &Fields) -> Result<HttpResponse, Refused> {

@@ -239,6 +239,9 @@ function enhance(root) {
   offerCopies(root);
 }
 
+const zone = inThisYear.resolvedOptions().timeZone;
+const zoneLine = document.getElementById("times-zone");
+if (zoneLine) zoneLine.textContent = `Times are in your zone, ${zone}; hover over one to see it in UTC.`;
 enhance(document);
 document.querySelectorAll("[data-stream][id]").forEach(follow);
 setTimeout(refresh, REFRESH_EVERY_MS);

@@ -33,11 +33,14 @@ on_both_databases! {
                  nothing else gives The Club.",
             ],
             "considered": [{ "because": "purchase 1001 was paid on 1 December 2025", "grant": access["considered"][0] }],
-            "history": [{ "level": "gold", "stretches": [{
-                "since": "2025-12-01T14:00:00Z", "until": null,
+            "history": [{
+                "level": "gold",
+                "stretches": [{ "since": "2025-12-01T14:00:00Z", "until": null }],
                 // The webhook came a month after the sale.
-                "recorded": { "at": "2026-01-01T00:00:00Z", "cause": { "kind": "event", "id": "sale:1001" } },
-            }] }],
+                "let_in": [{ "from": "2026-01-01T00:00:00Z", "until": null,
+                    "cause": { "kind": "event", "id": "sale:1001" } }],
+            }],
+            "recorded_from": null,
         }));
     }
 
@@ -46,22 +49,27 @@ on_both_databases! {
         applied(app, &sale(1001, "dana@x.example"));
         applied(app, &cancellation(1002, 1001, "dana@x.example").with("transaction_date", "2025-12-10 09:00:00"));
         applied(app, &rebill(1003, 1001, "dana@x.example").with("transaction_date", "2025-12-20 09:00:00"));
-        let given = json!([{ "level": "gold", "stretches": [
+        let cause = |id: &str| json!({ "kind": "event", "id": id });
+        let history = explained(app, "")["history"].clone();
+        let given = json!([
             { "since": "2025-12-01T14:00:00Z", "until": "2025-12-10T14:00:00Z" },
-            {
-                "since": "2025-12-20T14:00:00Z", "until": null,
-                "recorded": { "at": "2026-01-01T00:00:00Z", "cause": { "kind": "event", "id": "sale:1001" } },
-            },
-        ] }]);
-        assert_eq!(explained(app, "")["history"], given);
+            { "since": "2025-12-20T14:00:00Z", "until": null },
+        ]);
+        assert_eq!(history[0]["stretches"], given);
+        // All three came in January, one after the other.
+        let now = "2026-01-01T00:00:00Z";
+        assert_eq!(history[0]["let_in"], json!([
+            { "from": now, "until": now, "cause": cause("sale:1001") },
+            { "from": now, "until": null, "cause": cause("rebill:1003") },
+        ]));
         let then = explained(app, "?at=2025-12-15T00:00:00Z");
-        assert_eq!(then["history"], given, "it is of all time, whatever instant is asked about");
+        assert_eq!(then["history"], history, "it is of all time, whatever instant is asked about");
         assert_eq!(then["at"], "2025-12-15T00:00:00Z");
         assert_eq!(then["sentences"][0], "On 15 December 2025 at 00:00 UTC, dana@x.example has no level.");
         assert_eq!(then["considered"][0]["because"], "purchase 1001 was cancelled");
     }
 
-    fn what_was_recorded_later_than_it_began_is_told_with_its_cause(app: &TestApp) {
+    fn when_the_door_was_open_is_told_beside_what_todays_rules_say_of_then(app: &TestApp) {
         let id = applied(app, &sale(1001, "dana@x.example"));
         app.at(instant("2026-01-05T00:00:00Z"));
         app.level("gold");
@@ -69,21 +77,28 @@ on_both_databases! {
         app.drain();
         let cause = app.changes()[0]["cause"].clone();
         assert_eq!(cause["kind"], "mapping");
-        let recorded = json!({ "at": "2026-01-05T00:00:00Z", "cause": cause });
-        assert_eq!(explained(app, "")["history"][0]["stretches"], json!([
-            { "since": "2025-12-01T14:00:00Z", "until": null, "recorded": recorded },
-        ]));
-        // What comes to an end and begins anew is recorded as it happens.
+        let history = explained(app, "")["history"][0].clone();
+        assert_eq!(history["stretches"], json!([{ "since": "2025-12-01T14:00:00Z", "until": null }]));
+        assert_eq!(history["let_in"], json!([{ "from": "2026-01-05T00:00:00Z", "until": null, "cause": cause }]));
+        // What is not theirs by what is known today was theirs at the door all the same.
+        app.at(instant("2026-01-06T00:00:00Z"));
         let discarded = app.post(&format!("{SITE}/webhooks/{id}/discard"), &json!({}));
         assert_eq!(discarded.status, 200, "{discarded:?}");
-        app.at(instant("2026-01-06T00:00:00Z"));
-        let until = "2026-02-01T00:00:00Z";
+        let first = json!({ "from": "2026-01-05T00:00:00Z", "until": "2026-01-06T00:00:00Z", "cause": cause });
+        assert_eq!(explained(app, "")["history"],
+            json!([{ "level": "gold", "stretches": [], "let_in": [first] }]));
+        // What comes to an end and begins anew is recorded as it happens.
+        app.at(instant("2026-01-07T00:00:00Z"));
+        let (since, until) = ("2026-01-07T00:00:00Z", "2026-02-01T00:00:00Z");
         let asked = json!({ "level": "gold", "until": until, "note": "sorry" });
         assert_eq!(app.post(&format!("{SITE}/members/dana@x.example/grants"), &asked).status, 201);
         let given = explained(app, "");
-        assert_eq!(given["history"][0]["stretches"], json!([{ "since": "2026-01-06T00:00:00Z", "until": until }]));
+        assert_eq!(given["history"][0]["stretches"], json!([{ "since": since, "until": until }]));
+        let let_in = &given["history"][0]["let_in"];
+        assert_eq!((&let_in[0], &let_in[1]["from"], &let_in[1]["until"]), (&first, &json!(since), &Value::Null));
+        assert_eq!(let_in[1]["cause"]["kind"], "override");
         assert_eq!(given["considered"][0]["manual"],
-            json!({ "begun_at": "2026-01-06T00:00:00Z", "until": until, "note": "sorry" }));
+            json!({ "begun_at": since, "until": until, "note": "sorry" }));
         let sentences = given["sentences"].to_string();
         assert!(!sentences.contains("sorry"), "what operators wrote for each other is not passed on: {sentences}");
     }

@@ -332,6 +332,12 @@ on_both_databases! {
             problem(&reply, 422, "invalid");
             assert_eq!(reply.json["errors"][0]["pointer"], pointer, "{changes}: {reply:?}");
         }
+        // What only this plan makes has no id that anybody could look up.
+        let twice = app.post(&format!("{SITE}/plans"), &json!({ "changes": [make("8", "gold"), make("8", "gold")] }));
+        problem(&twice, 422, "invalid");
+        let fault = &twice.json["errors"][0];
+        assert_eq!(fault["pointer"], "/changes/1/mapping", "{twice:?}");
+        assert!(fault["detail"].as_str().expect("words").starts_with("Another change of this plan"), "{twice:?}");
         let both = json!([{ "op": "delete_mapping", "id": mapping }, { "op": "ignore_product", "product_id": PRODUCT }]);
         let (path, plan) = ready(app, &both);
         assert_eq!(counts(&plan), [0, 1, 0]);

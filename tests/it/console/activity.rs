@@ -92,7 +92,7 @@ on_both_databases! {
         let here = format!("{ACTIVITY}/{id}");
         let console = Console::sign_in(app);
         let held = console.get(&here);
-        assert!(held.says("Nothing yet is given to dana@x.example: purchase 1001 is not mapped to a level"), "{held:?}");
+        assert!(held.says("Nothing yet is given to dana@x.example by this purchase: purchase 1001 is not mapped to a level"), "{held:?}");
         assert!(held.html.contains("href=\"/sites/default/products?q=501\""), "{held:?}");
         app.at(instant("2026-01-05T00:00:00Z"));
         gold(app);
@@ -101,8 +101,8 @@ on_both_databases! {
         let console = Console::sign_in(app);
         let page = console.get(&here);
         assert!(page.says("This webhook moved no access when it came."), "{page:?}");
-        assert!(page.says("gold is given to dana@x.example: purchase 1001 was paid on 1 December 2025. \
-                           It came on 2026-01-05 00:00 UTC, because a mapping was made or changed"), "{}", page.text());
+        assert!(page.says("gold is given to dana@x.example by this purchase: purchase 1001 was paid on 1 December 2025. \
+                           The level came on 2026-01-05 00:00 UTC, because a mapping was made or changed"), "{}", page.text());
         assert!(console.get(ACTIVITY).says("Applied none by itself"), "it was the mapping");
         let member = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
         assert!(page.html.contains(&format!("is given to <a href=\"/sites/default/members/{member}\">")), "{page:?}");
@@ -156,6 +156,26 @@ on_both_databases! {
         assert_eq!(app.levels_of("dana@x.example"), [""; 0], "what it claims is not believed");
         assert!(done(&console, &format!("{ACTIVITY}/{id}/discard")).says("It counts no more: discarded."));
         assert!(console.get(&format!("{ACTIVITY}?q=dana%40x.example")).says("Sale 1001"));
+    }
+
+    fn a_restored_webhook_that_is_rejected_is_not_said_to_count(app: &TestApp) {
+        assert_eq!(app.patch(SITE, &json!({ "ipn_secret": "another" })).status, 200);
+        let id = received(app, sale(1001, "dana@x.example").body());
+        let console = Console::sign_in(app);
+        let here = format!("{ACTIVITY}/{id}");
+        done(&console, &format!("{here}/discard"));
+        let restored = done(&console, &format!("{here}/restore"));
+        assert!(restored.says("It is restored, but rejected: it does not count"), "{}", restored.text());
+        assert!(!restored.says("It counts again:"), "{}", restored.text());
+    }
+
+    fn what_names_no_action_is_said_to_be_nothing_known_and_products_have_their_names(app: &TestApp) {
+        let id = received(app, json!({ "foo": 1 }).to_string());
+        received(app, sale(1001, "dana@x.example").with("product_name", "Kitchen Club").body());
+        let console = Console::sign_in(app);
+        let page = console.get(&format!("{ACTIVITY}/{id}"));
+        assert!(page.says("Latchkey found nothing in it that it knows: it names no action"), "{}", page.text());
+        assert!(console.get(ACTIVITY).says("Kitchen Club 501"), "the name, and the number");
     }
 
     fn what_a_rebill_is_is_said_where_one_is_shown(app: &TestApp) {

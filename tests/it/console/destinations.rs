@@ -279,7 +279,9 @@ fn everybody_is_resynced_and_what_differs_is_found_and_repaired() {
         assert!(done.says("1 member brought in line."), "{}", done.text());
         assert!(done.says("Confirmed 1 the destination has said so Waiting 0"), "{}", done.text());
         let listed = console.get(PAGES);
-        assert!(listed.says("Club Ghost ok 1 0 0 0"), "{}", listed.text());
+        let host = ghost.url().replace("http://", "");
+        let host = host.split('/').next().unwrap_or_default();
+        assert!(listed.says(&format!("Club {host} Ghost ok 1 0 0 0")), "{}", listed.text());
         assert!(!done.html.contains("data-refresh"));
         assert_eq!(ghost.member("ada@example.com").labels, ["Gold"]);
 

@@ -10,6 +10,7 @@ mod live;
 mod looks;
 mod members;
 mod products;
+mod replay_all;
 mod settings;
 mod setup;
 mod sign_in;

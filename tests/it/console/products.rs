@@ -172,22 +172,25 @@ on_both_databases! {
         assert!(again.says("There is a level with this name already."), "{}", again.text());
         assert_eq!(again.value_of("new.501.level_name").as_deref(), Some("Gold"));
         let wrong = console.form(HOME, &[
-            ("add.product", "no such page/"), ("add.level", "gold"), ("add.on_payment_failed", "grace_days"),
+            ("add.product", "5"), ("add.level", "gold"), ("add.on_payment_failed", "grace_days"),
             ("add.on_payment_failed.n", "soon"),
         ]);
         assert_eq!(wrong.status, 422);
         assert!(wrong.says("Write a whole number."), "{}", wrong.text());
         assert_eq!(wrong.value_of("add.on_payment_failed.n").as_deref(), Some("soon"));
-        assert_eq!(wrong.value_of("add.product").as_deref(), Some("no such page/"));
-        let address = console.form(HOME, &[("add.product", "no such page/"), ("add.level", "gold")]);
-        assert!(address.says("or the address of its edit page"), "{}", address.text());
+        assert_eq!(wrong.value_of("add.product").as_deref(), Some("5"));
+        for product in ["no such page/", "abc", "-5"] {
+            let address = console.form(HOME, &[("add.product", product), ("add.level", "gold")]);
+            assert_eq!((address.status, address.value_of("add.product").as_deref()), (422, Some(product)));
+            assert!(address.says("A product of Kartra's has a number, such as 558475."), "{}", address.text());
+        }
         let far = console.form(HOME, &[
             ("add.product", "5"), ("add.level", "gold"), ("add.duration_days", "days"), ("add.duration_days.n", "0"),
         ]);
         assert!(far.says("must be from 1 to 36500, not 0"), "{}", far.text());
         for (field, value, says) in [
             ("add.product", "5", "Choose the level that the product gives."),
-            ("add.level", "gold", "Write the product's id, or paste the address"),
+            ("add.level", "gold", "Write the product's number, or paste the address"),
         ] {
             let half = console.form(HOME, &[(field, value)]);
             assert_eq!(half.status, 422);
@@ -197,6 +200,23 @@ on_both_databases! {
         assert_eq!(nothing.status, 422);
         assert!(nothing.says("Nothing was changed yet."), "{}", nothing.text());
         assert_eq!(app.get(&format!("{API}/plans")).json["items"], json!([]));
+    }
+
+    fn what_is_asked_for_twice_in_one_form_is_said_at_its_field(app: &TestApp) {
+        buys(app, "501", 1, &["dana"]);
+        app.level("gold");
+        let console = Console::sign_in(app);
+        let twice = [("new.501.level", "gold"), ("add.product", "501"), ("add.level", "gold")];
+        let refused = console.form(HOME, &twice);
+        assert_eq!(refused.status, 422);
+        assert!(refused.says("This form asks for the same mapping twice"), "{}", refused.text());
+        assert!(refused.says("stands beside its field: “Gives”."), "{}", refused.text());
+        let field = refused.html.split("id=\"add-level\"").nth(1).expect("a field");
+        assert!(field.starts_with(" name=\"add.level\" aria-invalid=\"true\" autofocus"), "{}", refused.html);
+        // What is there already is another matter.
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        let there = console.form(HOME, &twice[1..]);
+        assert!(there.status == 422 && there.says("There is a mapping already that gives this level"), "{}", there.text());
     }
 
     fn without_javascript_the_picture_follows_by_a_button_and_nothing_is_saved(app: &TestApp) {

@@ -43,7 +43,7 @@ fn buys_and_refunds(app: &TestApp, emails: &[&str]) {
 on_both_databases! {
     fn name_zone_and_pause_are_saved_and_what_is_wrong_keeps_the_input(app: &TestApp) {
         let console = Console::sign_in(app);
-        let fields = [("name", HOSTILE), ("kartra_time_zone", "Europe/Zurich")];
+        let fields = [("name", HOSTILE), ("kartra_time_zone", "Europe/Zurich"), ("zone_confirmed", "Europe/Zurich")];
         let saved = saves(&console, "general", &fields);
         assert_eq!(saved.status, 303, "{}", saved.text());
         let now = site(app);
@@ -85,8 +85,22 @@ on_both_databases! {
     fn another_zone_works_out_access_anew_and_shows_how_far_that_is(app: &TestApp) {
         buys_and_refunds(app, &["ada@example.com"]);
         let console = Console::sign_in(app);
-        let saved = saves(&console, "general", &[("name", "x"), ("kartra_time_zone", "Asia/Tokyo"), ("enabled", "true")]);
+        let fields = [("name", "x"), ("kartra_time_zone", "Asia/Tokyo"), ("enabled", "true"), ("zone_confirmed", "Asia/Tokyo")];
+        let asked = saves(&console, "general", &fields[..3]);
+        assert_eq!(asked.status, 200, "{}", asked.text());
+        for words in ["Nothing is saved yet", "everybody's access is worked out anew", "cannot show beforehand who gains and who loses"] {
+            assert!(asked.says(words), "{words}: {}", asked.text());
+        }
+        assert_eq!(asked.value_of("zone_confirmed").as_deref(), Some("Asia/Tokyo"));
+        assert_eq!(site(app)["kartra_time_zone"], "America/New_York", "it is asked before it is done");
+        let other = saves(&console, "general", &[fields[0], fields[1], fields[2], ("zone_confirmed", "UTC")]);
+        assert_eq!(other.status, 200, "another zone than the one that was asked about");
+        let saved = saves(&console, "general", &fields);
         assert_eq!(saved.status, 303, "{}", saved.text());
+        assert_eq!(site(app)["kartra_time_zone"], "Asia/Tokyo");
+        let told = console.get(PAGE);
+        assert!(told.says("All dates that Kartra has sent are read anew"), "{}", told.text());
+        assert!(!told.says("Nothing is saved yet"), "{}", told.text());
         app.drain();
         let place = saved.location.split('#').next().expect("a path").to_owned();
         assert_eq!(console.get(&place).status, 200);
@@ -123,7 +137,7 @@ on_both_databases! {
         let page = console.get(PAGE);
         assert!(page.says("A secret is set.") && !page.html.contains("correct horse"), "{}", page.text());
         let refused = saves(&console, "ipn-secret", &[("ipn_secret", " "), ("act", "set")]);
-        assert!(refused.status == 422 && refused.says("must be a text of 1 to 255 characters"), "{}", refused.text());
+        assert!(refused.status == 422 && refused.says("Write between 1 and 255 characters."), "{}", refused.text());
         is_saved(&console.form(&format!("{PAGE}/ipn-secret"), &[("act", "remove")]));
         assert_eq!(site(app)["ipn_secret_set"], false);
     }
@@ -207,7 +221,7 @@ on_both_databases! {
         assert_eq!(app.patch(API, &json!({ "max_revocations": limit })).status, 200);
         let console = Console::sign_in(app);
         let page = "/sites/default/held-open";
-        assert!(console.get(page).says("Nothing is held open"));
+        assert!(console.get(page).says("Nothing is kept by the limit"));
         let emails = ["ada@example.com", "ben@example.com", "cleo@example.com"];
         buys_and_refunds(app, &emails);
         let listed = console.get(page);
@@ -232,7 +246,7 @@ on_both_databases! {
         assert_eq!(decides("all/release").status, 303);
         app.drain();
         assert_eq!(app.levels_of("cleo@example.com"), [""; 0]);
-        assert!(console.get(page).says("Nothing is held open"));
+        assert!(console.get(page).says("Nothing is kept by the limit"));
         assert_eq!(decides("all/forget").status, 404);
     }
 }

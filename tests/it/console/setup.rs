@@ -55,6 +55,32 @@ on_both_databases! {
         assert!(both.says("It works: webhooks of the Outbound API have come."), "{}", both.text());
     }
 
+    fn the_home_page_names_the_next_step_until_all_are_done(app: &TestApp) {
+        let console = Console::sign_in(app);
+        let home = || console.get("/sites/default");
+        assert!(!home().says("Setup is not finished"), "that nothing has come is said already");
+        tells_by_ipn(app, 1);
+        assert!(home().says(&format!("Setup is not finished: {PASTE}")), "{}", home().text());
+        buys(app, 1, "dana@example.com", 558_001, "Kitchen Club");
+        app.drain();
+        assert!(home().says("Setup is not finished: Say what a product gives"), "{}", home().text());
+        app.level("gold");
+        app.map(&json!({ "product_id": "558001", "level": "gold" }));
+        app.drain();
+        assert!(home().says("Setup is not finished: Connect your membership site"), "{}", home().text());
+        let steps = console.get(PAGE);
+        assert!(steps.says("Connect your membership site (to do)"), "it goes by that name there: {}", steps.text());
+    }
+
+    fn the_first_step_says_which_zone_dates_are_read_in_and_where_the_address_is_written(app: &TestApp) {
+        let console = Console::sign_in(app);
+        let page = console.get(PAGE);
+        for words in ["Latchkey reads them as those of America/New_York", "config/local.toml", "LATCHKEY__SERVER__PUBLIC_URL",
+            "[server] public_url = \"https://latchkey.example.com\""] {
+            assert!(page.says(words), "{words}: {}", page.text());
+        }
+    }
+
     fn an_ipn_is_said_to_be_believed_as_far_as_it_is(app: &TestApp) {
         let console = Console::sign_in(app);
         tells_by_ipn(app, 1);

@@ -116,6 +116,7 @@ fn whoever_opens_the_address_of_a_form_is_shown_the_page_that_it_belongs_to() {
         ("/sites/default/delete", "/sites"),
         ("/sites/default/levels/gold", "/sites/default/products"),
         ("/sites/default/held-open/all/release", "/sites/default/held-open"),
+        ("/sites/default/activity/replay-all", "/sites/default/activity"),
         ("/sites/default/setup/test-purchase?a=b", "/sites/default/setup"),
         ("/sites/default/members/a%2Fb%40c/blocks/x%3Ay/lift", "/sites/default/members/a%2Fb%40c"),
         ("/sites/default/destinations/x/pushes/y/retry", "/sites/default/destinations/x/pushes"),

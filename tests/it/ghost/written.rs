@@ -33,7 +33,7 @@ fn what_cannot_be_is_named_where_it_stands() {
         (
             json!({ "url": "http://10.0.0.1", "admin_api_key": KEY }),
             "/url",
-            "must not lead to an address of this machine or of a private network, unless egress.allow in the configuration names it",
+            "must not lead to an address of this machine or of a private network, unless egress.allow in the configuration names it: two lines in config/local.toml, [egress] and allow = [\"127.0.0.0/8\"], say so of this machine",
         ),
         (
             json!({ "url": "https://www.example.com/?a=b", "admin_api_key": KEY }),

@@ -15,7 +15,7 @@ fn wrong(config: &Value) -> Wrong {
 fn what_cannot_be_is_named_where_it_stands() {
     let secret = "must be whsec_ and the base64 of 24 to 64 bytes";
     let private = "must not lead to an address of this machine or of a private network, unless egress.allow in the \
-                   configuration names it";
+                   configuration names it: two lines in config/local.toml, [egress] and allow = [\"127.0.0.0/8\"], say so of this machine";
     for (config, pointer, detail) in [
         (json!({}), "", "missing field `url`"),
         (

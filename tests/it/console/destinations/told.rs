@@ -85,6 +85,54 @@ fn what_is_tried_again_is_told_on_the_home_page_with_its_age() {
 }
 
 #[test]
+fn whom_a_new_destination_was_never_told_of_is_told_on_the_home_page_until_it_is() {
+    on_both(|app| {
+        let console = Console::sign_in(app);
+        let home = || console.get("/sites/default");
+        for email in ["ada@example.com", "ben@example.com"] {
+            grants(app, email);
+        }
+        app.drain();
+        let page = has_webhook(app, &Receiver::start());
+        let two = home();
+        assert!(two.says("2 members' access has not been brought to “Door” yet"), "{}", two.text());
+        assert!(two.html.contains(&format!("href=\"{page}\"")), "{}", two.html);
+        // Whoever changes from now on is told by itself; who had access before is not.
+        grants(app, "cleo@example.com");
+        carries(app);
+        assert!(home().says("2 members' access has not been brought"), "{}", home().text());
+        assert_eq!(console.form(&format!("{page}/resync"), &[]).location, page);
+        assert!(!home().says("has not been brought"), "it is under way: {}", home().text());
+        carries(app);
+        assert!(!home().says("has not been brought"), "{}", home().text());
+    });
+}
+
+#[test]
+fn a_second_of_a_kind_is_offered_a_name_of_its_own_and_http_is_said_to_be_read_on_the_way() {
+    on_both(|app| {
+        let console = Console::sign_in(app);
+        let form = || console.get(&format!("{PAGES}/new?kind=webhook"));
+        assert_eq!(form().value_of("name").as_deref(), Some("Signed webhook"));
+        let receiver = Receiver::start();
+        let url = receiver.url("/in");
+        let fields = [
+            ("kind", "webhook"),
+            ("name", "Signed webhook"),
+            ("url", &*url),
+            ("types", "access.changed"),
+            ("act", "save"),
+        ];
+        let made = console.form(&format!("{PAGES}/new"), &fields);
+        assert!(made.says("Nothing has tested yet whether it answers"), "{}", made.text());
+        assert_eq!(form().value_of("name").as_deref(), Some("Signed webhook 2"));
+        let id = app.get(API).json["items"][0]["id"].as_str().expect("an id").to_owned();
+        let page = console.get(&format!("{PAGES}/{id}"));
+        assert!(page.says("what is sent to it can be read on the way"), "{}", page.text());
+    });
+}
+
+#[test]
 fn before_it_is_saved_the_form_says_what_saving_does_and_how_many_hold_each_level() {
     on_both(|app| {
         let console = Console::sign_in(app);

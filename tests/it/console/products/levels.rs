@@ -46,9 +46,36 @@ on_both_databases! {
         }
         let empty = console.form(&format!("{LEVELS}/gold"), &[("name", "")]);
         assert_eq!(empty.status, 422);
-        assert!(empty.says("The name must be a text of 1 to"), "{}", empty.text());
+        assert!(empty.says("Write between 1 and 200 characters."), "{}", empty.text());
         assert_eq!(names(app), [pair("gold", "gold")]);
         assert_eq!(console.form(&format!("{LEVELS}/tin"), &[("name", "Tin")]).status, 404);
+    }
+
+    fn two_levels_are_never_called_the_same(app: &TestApp) {
+        buys(app, "501", 1, &["dana"]);
+        let console = Console::sign_in(app);
+        for name in ["Meal plans", "Courses"] {
+            assert_eq!(console.form(LEVELS, &[("name", name)]).status, 303);
+        }
+        let refused = console.form(&format!("{LEVELS}/courses"), &[("name", " meal PLANS ")]);
+        let told = "There is a level with this name already. Choose another name.";
+        assert!(refused.status == 422 && refused.says(told), "{}", refused.text());
+        assert!(refused.html.contains("value=\"meal PLANS\""), "what was typed is kept: {}", refused.html);
+        let again = console.form(&format!("{LEVELS}/courses"), &[("name", "courses")]);
+        assert_eq!(again.status, 303, "its own name in other letters is no other level's");
+        // What a level was called stays in its id, and what it is called now is taken, too.
+        assert_eq!(console.form(&format!("{LEVELS}/courses"), &[("name", "Lessons")]).status, 303);
+        for (name, says) in [
+            ("Courses", "Another level has the id “courses”, which this name would get."),
+            ("lessons", told),
+        ] {
+            let refused = console.form(LEVELS, &[("name", name)]);
+            assert!(refused.status == 422 && refused.says(says), "{name}: {}", refused.text());
+        }
+        let refused = console.form(HOME, &[("new.501.level", "+"), ("new.501.level_name", "LESSONS")]);
+        assert!(refused.status == 422 && refused.says("There is a level with this name already."), "{}", refused.text());
+        assert!(refused.says("stands beside its field: “Name of the new level”."), "{}", refused.text());
+        assert_eq!(names(app).len(), 2);
     }
 
     fn a_level_in_use_is_not_deleted_and_the_page_says_why(app: &TestApp) {

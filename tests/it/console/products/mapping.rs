@@ -130,9 +130,13 @@ on_both_databases! {
             page
         };
         let window = with(&[("mapping.purchased_from", "2026-01-02T00:00"), ("mapping.purchased_before", "2026-01-01T00:00")]);
-        assert!(window.says("It has to be later than “Bought on or after”."), "{}", window.text());
-        assert!(window.says("What it is stands beside its field: “Bought before”."), "{}", window.text());
+        assert!(window.says("It has to be later than “Bought on or after (UTC)”."), "{}", window.text());
+        assert!(window.says("What it is stands beside its field: “Bought before (UTC)”."), "{}", window.text());
         assert_eq!(window.value_of("mapping.purchased_from").as_deref(), Some("2026-01-02T00:00"));
+        let far = with(&[("mapping.purchased_before", "99999-01-01T00:00")]);
+        assert!(far.says("Choose a day before 31 December 9999"), "{}", far.text());
+        let none = console.form(&path, &[("version", "1"), ("mapping.level", "tin"), ("mapping.state", "on")]);
+        assert!(none.says("stands beside its field: “Gives”."), "{}", none.text());
         let grace = with(&[("mapping.on_payment_failed", "grace_days"), ("mapping.on_payment_failed.n", "-1")]);
         assert!(grace.says("Write a whole number."), "{}", grace.text());
         assert!(grace.says("Nothing was saved or changed: something in the form has to be put right."), "{}", grace.text());

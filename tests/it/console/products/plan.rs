@@ -72,6 +72,19 @@ on_both_databases! {
         assert_eq!(app.levels_of("eva@x.example"), ["tin"]);
     }
 
+    fn a_plan_that_takes_levels_says_that_the_limit_does_not_hold_it_back(app: &TestApp) {
+        three(app);
+        let console = Console::sign_in(app);
+        let told = "the limit for losing a level does not hold back what you have seen here.";
+        let plan = planned(app, &console.form(HOME, &GOLD));
+        assert!(!console.get(&plan).says(told), "nobody loses anything");
+        applied(app, &console, &plan);
+        let id = mappings(app)[0]["id"].as_str().expect("an id").to_owned();
+        let path = format!("/sites/default/mappings/{id}");
+        let plan = planned(app, &console.form(&path, &[("do", "delete"), ("version", "1")]));
+        assert!(console.get(&plan).says(told), "{}", console.get(&plan).text());
+    }
+
     fn the_way_back_leads_to_the_choices_as_they_were(app: &TestApp) {
         for (number, product) in (1..).zip(["501", "502", "503"]) {
             buys(app, product, number, &["dana"]);
