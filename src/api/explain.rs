@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many recorded steps of a member are looked through: more than anybody takes.
+/// How many recorded steps of a member are looked through, the newest of them: more than anybody takes.
 const STEPS_MAX: i64 = 1_000;
 
 /// Why a member holds what they hold.
@@ -43,7 +43,7 @@ pub(super) struct ExplanationView {
     /// left out.
     history: Vec<HistoryView>,
     /// The instant from which on every step of access is still recorded, so that `let_in` tells of it; null where
-    /// nothing has aged out.
+    /// nothing has aged out. Of a member with very many steps, that of the oldest one that is looked through.
     recorded_from: Option<Instant>,
 }
 
@@ -150,7 +150,7 @@ struct Recorded {
     steps: Vec<Change>,
     /// The levels that are held now.
     held: Vec<Held>,
-    /// The instant from which on every step is kept; `None` where none has aged out.
+    /// The instant from which on every step is told; `None` where none has aged out, or is left out.
     from: Option<Instant>,
 }
 
@@ -165,7 +165,10 @@ impl Recorded {
         let Some(id) = member_id else {
             return Ok(Self { steps: Vec::new(), held: Vec::new(), from });
         };
-        let steps = changes::of_member(conn, site_id, id, 0, STEPS_MAX)?;
+        let steps = changes::newest_of_member(conn, site_id, id, STEPS_MAX)?;
+        // Before as many as are looked through there may be more, which are told of no more than what has aged out.
+        let is_cut = i64::try_from(steps.len()).is_ok_and(|number| number >= STEPS_MAX);
+        let from = from.max(steps.first().filter(|_| is_cut).map(noted_at));
         let held = members::recorded(conn, site_id, std::slice::from_ref(id))?;
         Ok(Self { steps, held: held.into_values().flatten().collect(), from })
     }
@@ -208,8 +211,12 @@ fn recorded_from(conn: &mut Conn, site_id: &str, now: Instant) -> Stored<Option<
         return Ok(None);
     }
     let first = changes::after(conn, site_id, floor, 1)?;
-    let noted = first.first().map(|first| first.recorded_at.unwrap_or(first.at).and_utc());
-    Ok(Some(noted.unwrap_or(now)))
+    Ok(Some(first.first().map_or(now, noted_at)))
+}
+
+/// When a step was recorded, as far as that is known.
+fn noted_at(step: &Change) -> Instant {
+    step.recorded_at.unwrap_or(step.at).and_utc()
 }
 
 /// The manual grants that were considered, as they were made.

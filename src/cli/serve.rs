@@ -60,7 +60,11 @@ impl Serve {
 fn alone(settings: &Settings) -> anyhow::Result<Option<File>> {
     let url = DatabaseUrl::parse(settings.database.url.expose_secret())?;
     let Some(database) = url.file() else { return Ok(None) };
-    let path = PathBuf::from(format!("{database}.lock"));
+    // A file has one lock, by whatever link it is reached.
+    let file = std::fs::canonicalize(database).unwrap_or_else(|_| PathBuf::from(database));
+    let mut path = file.into_os_string();
+    path.push(".lock");
+    let path = PathBuf::from(path);
     if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.with_context(|| format!("the directory {} cannot be made", directory.display()))?;

@@ -2,11 +2,12 @@
 
 use super::chart::Chart;
 use super::desk::{Desk, Listed, Site, segment};
-use super::destinations::{self, Destination};
+use super::destinations::{self, Destination, UNREACHED};
 use super::phrases;
 use super::refused::Refused;
 use super::setup;
 use super::shell::Shell;
+use crate::core::Instant;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -137,13 +138,17 @@ struct Need {
 const DESTINATIONS_MAX: usize = 100;
 
 /// A destination that cannot be reached. It is no alarm yet: most are back before anybody could have done something.
-fn of_destination(destination: &Destination) -> Option<Need> {
+fn of_destination(destination: &Destination, now: Instant) -> Option<Need> {
+    let what_next = if destination.is_pause_over(now) {
+        UNREACHED.meaning
+    } else {
+        "It is tried again by itself, with growing pauses."
+    };
     destination.is_paused().then(|| Need {
         tone: "warn",
         title: format!("{} does not take what it is told", destination.name),
         detail: format!(
-            "It is tried again by itself, with growing pauses. Until it is back, nothing changes there: who should lose \
-             access has it still. {}",
+            "{what_next} Until it is back, nothing changes there: who should lose access has it still. {}",
             destination.why().said
         ),
         since: None,
@@ -154,13 +159,18 @@ fn of_destination(destination: &Destination) -> Option<Need> {
 
 /// A destination that was never told of members who had access before it was added: `number` of them, at least.
 fn of_untold(destination: &Destination, number: i64) -> Option<Need> {
+    let what_next = if destination.is_compared() {
+        "Who had a level before this destination was added gets it there at the next comparison at night, or now when \
+         you resync everybody, on its page. Until then they may lack there what they paid for."
+    } else {
+        "Who had a level before this destination was added is told to it only when you resync everybody, on its page. \
+         Until then they do not have there what they paid for."
+    };
     let whose = if number == 1 { "1 member's".to_owned() } else { format!("{number} members'") };
     (number > 0).then(|| Need {
         tone: "warn",
         title: format!("{whose} access has not been brought to “{}” yet", destination.name),
-        detail: "Who had a level before this destination was added is told to it only when you resync everybody, on \
-                 its page. Until then they do not have there what they paid for."
-            .to_owned(),
+        detail: what_next.to_owned(),
         since: None,
         path: destinations::below_site(destination),
         action: "Go to its page to resync",
@@ -203,7 +213,8 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
     needs.extend(of_waiting(&stats.waiting));
     needs.extend(alarms.items.into_iter().filter_map(of_alarm));
     let destinations = destinations::listed(&desk, &site.id, DESTINATIONS_MAX).await?;
-    needs.extend(destinations.iter().filter_map(of_destination));
+    let now = desk.app().clock().now();
+    needs.extend(destinations.iter().filter_map(|destination| of_destination(destination, now)));
     let held = stats.levels.iter().map(|of| (of.level.clone(), of.members)).collect();
     needs.extend(of_all_untold(&desk, &site, &destinations, &held).await?);
     let is_new = site.connection.state == "waiting_for_first_webhook";

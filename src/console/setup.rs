@@ -170,7 +170,9 @@ async fn looked(desk: &Desk, site: &Site) -> Result<([bool; 5], &'static str), R
     let ipn = ipn_of(site, any(desk, site, "webhooks?status=rejected&limit=1").await?);
     let has_ipn = matches!(ipn, "unchecked" | "checked");
     let mapped = any(desk, site, "mappings?limit=1").await?;
-    let confirmed = any(desk, site, "pushes?status=done&limit=1").await?;
+    // Whoever is told something new is on their way again: what was confirmed once stays seen to work.
+    let confirmed = any(desk, site, "pushes?status=done&limit=1").await?
+        || destinations::ever_confirmed(desk, &site.id, None).await?;
     Ok(([outbound, seen, has_ipn, mapped, confirmed], ipn))
 }
 

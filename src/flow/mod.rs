@@ -184,7 +184,10 @@ impl Flow {
             let turn = catch_unwind(AssertUnwindSafe(|| self.turn(Busy::Skip)));
             match turn.unwrap_or_else(|_| Err(StoreError::Corrupt("a panic; see above".to_owned())))
             {
-                Ok(true) => continue,
+                Ok(true) => {
+                    self.rest_from_tidying();
+                    continue;
+                }
                 Ok(false) => {}
                 Err(error) => {
                     tracing::error!(%error, "a turn of the flow failed; it is tried again");
@@ -192,6 +195,8 @@ impl Flow {
             }
             let longest = Duration::from_millis(self.limits.poll_ms);
             let wait = self.until_next_end().map_or(longest, |end| end.max(AGAIN_MIN).min(longest));
+            let rest = self.rest_from_tidying();
+            let wait = if rest.is_zero() { wait } else { wait.min(rest) };
             heard = self.bell.wait(heard, wait);
         }
     }

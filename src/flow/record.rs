@@ -239,9 +239,10 @@ fn record(
     let (mut feed, mut access) = (Vec::new(), members::NewAccess::default());
     for Step { mut member, is_new, cause, before, answer, differences } in steps {
         let next_change_at = answer.next_change_at.map(|at| at.naive_utc());
-        let moves = !differences.is_empty() || member.next_change_at != next_change_at;
+        let mut moves = !differences.is_empty() || member.next_change_at != next_change_at;
         member.version += i64::from(!differences.is_empty());
         member.next_change_at = next_change_at;
+        moves |= member.hold(&answer.levels);
         if !differences.is_empty() {
             carried.push(pushes::Moved {
                 member_id: member.id.clone(),
@@ -287,6 +288,8 @@ fn new_members(
         version: 0,
         next_change_at: None,
         created_at: bench.at.naive_utc(),
+        held: String::new(),
+        held_version: 0,
     })
     .collect()
 }

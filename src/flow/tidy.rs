@@ -7,6 +7,7 @@ use crate::store::sites::Busy;
 use crate::store::{Result, ageing, destinations, disposal, sites};
 use chrono::TimeDelta;
 use std::collections::HashMap;
+use std::time::{self, Duration};
 
 /// How long between two looks for something to tidy up, where nobody asked for one.
 const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -14,6 +15,10 @@ const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long between two batches of it while there is other work, or a site that fails: nobody waits for
 /// it, but it comes to its turn.
 const BESIDE_WORK_EVERY: TimeDelta = TimeDelta::seconds(1);
+
+/// How many times as long as a batch has taken a worker rests after it: webhooks that are stored meanwhile have the
+/// disk to themselves nine tenths of the time, however much there is to tidy up.
+const RESTS: u32 = 9;
 
 /// How long after its deletion a site may still be known somewhere, with a webhook on its way: a row
 /// of a site that is gone cannot be stored, and the group that it is in has to be taken apart.
@@ -32,6 +37,10 @@ pub(super) struct Tidied {
     nothing_at: Option<Instant>,
     /// How far the bodies of each site have been walked.
     walks: HashMap<String, Walk>,
+    /// How long the last batch took, until a worker rests from it.
+    took: Option<Duration>,
+    /// Until when the workers rest from it.
+    rests_until: Option<time::Instant>,
 }
 
 /// How far the bodies of a site have been walked.
@@ -55,12 +64,36 @@ impl Tidied {
     /// Whether it is too early for another look.
     fn is_enough(&self, now: Instant, beside_work: bool) -> bool {
         let within = |at: Option<Instant>, pause| at.is_some_and(|at| now < at + pause);
-        within(self.nothing_at, TIDY_EVERY)
+        !self.rest_left().is_zero()
+            || within(self.nothing_at, TIDY_EVERY)
             || (beside_work && within(self.looked_at, BESIDE_WORK_EVERY))
     }
 }
 
+impl Tidied {
+    /// Rests from the last batch, if there was one since the last rest.
+    fn rest(&mut self) {
+        if let Some(took) = self.took.take() {
+            self.rests_until = time::Instant::now().checked_add(took.saturating_mul(RESTS));
+        }
+    }
+
+    /// How much of the rest is left.
+    fn rest_left(&self) -> Duration {
+        let now = time::Instant::now();
+        self.rests_until.map(|until| until.saturating_duration_since(now)).unwrap_or_default()
+    }
+}
+
 impl Flow {
+    /// Lets the workers rest from what they have tidied up, if they have; answers how long they still do. Whoever
+    /// drains never does.
+    pub(super) fn rest_from_tidying(&self) -> Duration {
+        let mut tidied = locked(&self.tidied);
+        tidied.rest();
+        tidied.rest_left()
+    }
+
     /// Asks that what there is to tidy up be looked for at once.
     pub fn tidy_soon(&self) {
         *locked(&self.tidied) = Tidied::default();
@@ -78,13 +111,16 @@ impl Flow {
             }
             last.looked_at = Some(now);
         }
+        let began = time::Instant::now();
         let tidied = self.remove_deleted_sites(now)?
             | self.age_feeds(now)?
             | self.age_bodies(now)?
             | self.tidy_plans(now)?
             | self.remove_deleted_destinations()?
             | self.ask_for_dues()?;
-        locked(&self.tidied).nothing_at = (!tidied).then_some(now);
+        let mut last = locked(&self.tidied);
+        last.nothing_at = (!tidied).then_some(now);
+        last.took = tidied.then(|| began.elapsed());
         Ok(tidied)
     }
 
@@ -163,4 +199,22 @@ impl Flow {
 
 fn days(count: u32) -> TimeDelta {
     TimeDelta::days(i64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_batch_nothing_is_tidied_up_for_much_longer_than_it_took() {
+        let long = Duration::from_hours(1);
+        let mut tidied = Tidied { took: Some(long), ..Tidied::default() };
+        let now = chrono::DateTime::UNIX_EPOCH;
+        assert!(!tidied.is_enough(now, false), "who drains does not rest");
+        tidied.rest();
+        assert!(tidied.is_enough(now, false) && tidied.rest_left() > long * (RESTS - 1));
+        tidied.rests_until = None;
+        tidied.rest();
+        assert!(!tidied.is_enough(now, false), "one batch, one rest");
+    }
 }

@@ -67,21 +67,21 @@ pub fn after(conn: &mut Conn, site_id: &str, position: i64, limit: i64) -> Resul
     Ok(rows.select(Change::as_select()).load(conn)?)
 }
 
-/// Changes of one member after a position, oldest first.
-pub fn of_member(
+/// The newest changes of one member, oldest first.
+pub fn newest_of_member(
     conn: &mut Conn,
     site_id: &str,
     member_id: &str,
-    position: i64,
     limit: i64,
 ) -> Result<Vec<Change>> {
     let rows = changes::table
         .filter(changes::site_id.eq(site_id))
         .filter(changes::member_id.eq(member_id))
-        .filter(changes::position.gt(position))
-        .order(changes::position)
+        .order(changes::position.desc())
         .limit(limit);
-    Ok(rows.select(Change::as_select()).load(conn)?)
+    let mut newest: Vec<Change> = rows.select(Change::as_select()).load(conn)?;
+    newest.reverse();
+    Ok(newest)
 }
 
 /// Changes of some members that one of some causes led to, oldest first. The members are few: their changes are

@@ -28,6 +28,10 @@ pub struct Member {
     pub next_change_at: Option<NaiveDateTime>,
     /// When the member was first heard of.
     pub created_at: NaiveDateTime,
+    /// The levels that are held, with their ends, as JSON: what the door reads.
+    pub held: String,
+    /// The version that `held` is of; where it is not the latest, `held` tells nothing.
+    pub held_version: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -178,6 +182,8 @@ pub fn insert(conn: &mut Conn, rows: &[Member]) -> Result<()> {
         version: BigInt,
         next_change_at: Nullable<Timestamp>,
         created_at: Timestamp,
+        held: Text,
+        held_version: BigInt,
     });
     Ok(())
 }
@@ -187,8 +193,12 @@ pub fn update(conn: &mut Conn, site_id: &str, rows: &[Member]) -> Result<()> {
     match conn {
         Conn::Sqlite(c) => {
             for member in rows {
-                let version = members::version.eq(member.version);
-                let set = (version, members::next_change_at.eq(member.next_change_at));
+                let set = (
+                    members::version.eq(member.version),
+                    members::next_change_at.eq(member.next_change_at),
+                    members::held.eq(&member.held),
+                    members::held_version.eq(member.held_version),
+                );
                 diesel::update(members::table.find((site_id, &member.id))).set(set).execute(c)?;
             }
         }
@@ -197,11 +207,16 @@ pub fn update(conn: &mut Conn, site_id: &str, rows: &[Member]) -> Result<()> {
                 let ids: Vec<&String> = rows.iter().map(|member| &member.id).collect();
                 let versions: Vec<i64> = rows.iter().map(|member| member.version).collect();
                 let ends: Vec<_> = rows.iter().map(|member| member.next_change_at).collect();
-                diesel::sql_query(sets::update("members", &["version", "next_change_at"], None))
+                let held: Vec<&String> = rows.iter().map(|member| &member.held).collect();
+                let held_versions: Vec<i64> = rows.iter().map(|row| row.held_version).collect();
+                let columns = ["version", "next_change_at", "held", "held_version"];
+                diesel::sql_query(sets::update("members", &columns, None))
                     .bind::<Text, _>(site_id)
                     .bind::<Array<Text>, _>(ids)
                     .bind::<Array<BigInt>, _>(versions)
                     .bind::<Array<Nullable<Timestamp>>, _>(ends)
+                    .bind::<Array<Text>, _>(held)
+                    .bind::<Array<BigInt>, _>(held_versions)
                     .execute(c)?;
             }
         }

@@ -17,6 +17,7 @@ pub mod disposal;
 pub mod door;
 pub mod dues;
 pub mod events;
+pub mod held;
 pub mod held_open;
 pub mod keys;
 pub mod leases;

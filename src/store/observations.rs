@@ -53,7 +53,8 @@ impl Due {
     /// Whether an operator has restored it, and it was not applied since.
     #[must_use]
     pub fn is_restored(&self) -> bool {
-        self.next_attempt_at.is_some() && self.reason.as_deref() == Some(RESTORED)
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.next_attempt_at.is_some() && reason.starts_with(RESTORED)
     }
 
     /// What it said when it was read last; `None` where it said nothing, or was not read yet.

@@ -254,7 +254,8 @@ pub fn behind(
     Ok(behind)
 }
 
-/// How many members have purchases of some products, or any purchase at all (`None`); each of them once.
+/// How many members have purchases of some products, or any purchase at all (`None`); each of them once, unless the
+/// products are more than one statement takes: then whoever has some of several parts of them is counted with each part.
 pub fn count_members(
     conn: &mut Conn,
     site_id: &str,
@@ -272,7 +273,6 @@ pub fn count_members(
     };
     let Some(product_ids) = product_ids else { return Ok(of_site().first(conn)?) };
     let mut members = 0;
-    // Of more products than one statement takes, whoever has some of several parts is counted with each.
     for ids in product_ids.chunks(IN_MAX) {
         let with_product = purchase_terms::table
             .filter(purchase_terms::site_id.eq(site_id))

@@ -176,6 +176,8 @@ diesel::table! {
         version -> BigInt,
         next_change_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
+        held -> Text,
+        held_version -> BigInt,
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Result, bodies, stored};
 use crate::core::Instant;
 use crate::core::kartra::Feed;
 use chrono::NaiveDateTime;
+use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer, Nullable, SmallInt, Text, Timestamp};
 use schemars::JsonSchema;
@@ -181,7 +182,7 @@ pub fn insert(conn: &mut Conn, rows: &[NewWebhook]) -> Result<()> {
     bodies::insert(conn, rows)
 }
 
-/// Notes an error of ours and when to try again.
+/// Notes an error of ours and when to try again. That an operator has restored it stays noted before the error.
 pub fn fail(
     conn: &mut Conn,
     site_id: &str,
@@ -190,9 +191,11 @@ pub fn fail(
     attempts: i32,
     at: Instant,
 ) -> Result<()> {
+    let is_restored = webhooks::reason.like(format!("{RESTORED}%"));
+    let of_restored = format!("{RESTORED}; {reason}").into_sql::<Nullable<Text>>();
     let set = (
         webhooks::status.eq(Status::Failed.as_str()),
-        webhooks::reason.eq(reason),
+        webhooks::reason.eq(case_when(is_restored, of_restored).otherwise(reason)),
         webhooks::attempts.eq(attempts),
         webhooks::next_attempt_at.eq(stored(at)),
     );
@@ -223,7 +226,8 @@ pub fn make_due(conn: &mut Conn, site_id: &str, id: &str, at: Instant) -> Result
     Ok(())
 }
 
-/// What stands beside a webhook that an operator has restored, until it is applied.
+/// What stands beside a webhook that an operator has restored, until it is applied; where that has failed, the error
+/// stands behind it.
 pub const RESTORED: &str = "an operator restored it";
 
 /// Makes a discarded webhook due, and notes that an operator wanted it, which is the cause of what comes of it.

@@ -8,7 +8,9 @@ use super::process::Process;
 use super::server::Server;
 use super::shared::row::row;
 use anyhow::Context;
+use diesel::RunQueryDsl;
 use latchkey::clock::Clock;
+use latchkey::store::webhooks::NewWebhook;
 use latchkey::store::{Store, StoreError, observations, recomputes, webhooks};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ROWS_AT_ONCE: usize = 500;
 /// How often a long fill says how far it is.
 const SAY_EVERY: usize = 100_000;
+/// Webhooks that are read while as many are applied, where a site is filled with very many.
+const READ_AHEAD: usize = 20_000;
 
 /// What the program tells of what it has applied.
 const APPLIED: &str = r#"latchkey_flow_batch_size_sum{work="webhooks"}"#;
@@ -47,6 +51,7 @@ pub struct Grown<'a> {
     pub fresh: Fresh,
     store: Store,
     clock: Clock,
+    keeps_bodies: bool,
     directory: TempDir,
 }
 
@@ -59,7 +64,9 @@ impl<'a> Grown<'a> {
         server.ask("POST", &format!("{SITE}/levels"), &json!({ "id": "gold" }))?;
         let store = Store::open(&fresh.url, 2)?;
         let (webhooks, clock) = (Webhooks::new(), Clock::system());
-        let grown = Self { server, webhooks, database, fresh, store, clock, directory };
+        let keeps_bodies = !arguments.without_bodies;
+        let grown =
+            Self { server, webhooks, database, fresh, store, clock, keeps_bodies, directory };
         grown.map(PRODUCT)?;
         Ok(grown)
     }
@@ -75,21 +82,53 @@ impl<'a> Grown<'a> {
 
     /// Stores so many webhooks, has them applied, and answers what the applying has cost.
     pub fn told(&self, count: usize, next: impl Fn(usize) -> Posted) -> anyhow::Result<Cost> {
-        self.server.ask("PATCH", SITE, &json!({ "enabled": false }))?;
+        self.enable(false)?;
         for first in (0..count).step_by(ROWS_AT_ONCE) {
             let numbers = first..count.min(first + ROWS_AT_ONCE);
-            let rows: Vec<_> = numbers
-                .map(|number| row(SITE_ID, &next(number).1, self.clock.now().naive_utc()))
-                .collect();
-            self.store.write(|conn| webhooks::insert(conn, &rows))?;
-            if first > 0 && first % SAY_EVERY == 0 {
-                eprintln!("    {first} of {count} webhooks are stored");
-            }
+            self.keep(&numbers.map(|number| self.row(&next(number))).collect::<Vec<_>>())?;
+            say(first, count, "stored");
         }
         self.costs(|| {
-            self.server.ask("PATCH", SITE, &json!({ "enabled": true }))?;
+            self.enable(true)?;
             self.drained()
         })
+    }
+
+    /// The same of very many: while the program applies some, the next are read.
+    pub fn filled_with(&self, count: usize, next: impl Fn() -> Posted) -> anyhow::Result<Cost> {
+        self.costs(|| {
+            for first in (0..count).step_by(READ_AHEAD) {
+                let numbers = first..count.min(first + READ_AHEAD);
+                let rows: Vec<_> = numbers.map(|_| self.row(&next())).collect();
+                self.drained()?;
+                say(first, count, "applied");
+                self.enable(false)?;
+                rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.keep(rows))?;
+                self.enable(true)?;
+            }
+            self.drained()
+        })
+    }
+
+    fn row(&self, (_, body): &Posted) -> NewWebhook {
+        row(SITE_ID, body, self.clock.now().naive_utc())
+    }
+
+    /// Stores some webhooks in one transaction.
+    fn keep(&self, rows: &[NewWebhook]) -> anyhow::Result<()> {
+        Ok(self.store.write(|conn| {
+            webhooks::insert(conn, rows)?;
+            if !self.keeps_bodies {
+                diesel::sql_query("DELETE FROM bodies").execute(conn)?;
+            }
+            Ok::<_, StoreError>(())
+        })?)
+    }
+
+    /// Whether what comes to the site is applied from now on.
+    fn enable(&self, enabled: bool) -> anyhow::Result<()> {
+        self.server.ask("PATCH", SITE, &json!({ "enabled": enabled }))?;
+        Ok(())
     }
 
     /// Waits until nothing is due.
@@ -141,5 +180,12 @@ impl<'a> Grown<'a> {
     /// Where its files lie.
     pub fn directory(&self) -> anyhow::Result<&str> {
         self.directory.path().to_str().context("a directory in UTF-8")
+    }
+}
+
+/// How far a long fill is.
+fn say(number: usize, count: usize, done: &str) {
+    if number > 0 && number.is_multiple_of(SAY_EVERY) {
+        eprintln!("    {number} of {count} webhooks are {done}");
     }
 }

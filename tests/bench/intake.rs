@@ -77,15 +77,15 @@ pub fn measure(
         table.bounded(name, syncs / answered * 1_000.0, "", Target::AtMost(100.0));
     }
     table.note(format!("{} for one webhook", disk.bytes_of()), written.bytes / answered, "B");
-    at_half(arguments, rate / 2.0, &server, &webhooks, group, &mut bare, table)?;
+    at_half(arguments, &server, &webhooks, group, &mut bare, table)?;
     table.note("peak memory of the server under this load", server.process().peak_mb()?, "MB");
     Ok(inserts)
 }
 
-/// Latencies at half of what saturates it, beside those of the bare inserts in the same seconds.
+/// Latencies at half of what saturates it, beside those of the bare inserts in the same seconds. What saturates
+/// it is found anew in each turn: on a machine that has slowed down since, the half of long ago is the whole.
 fn at_half(
     arguments: &Arguments,
-    rate: f64,
     server: &Server,
     webhooks: &Webhooks,
     group: usize,
@@ -97,6 +97,8 @@ fn at_half(
     bare.latencies.clear();
     let mut latencies = load::histogram();
     for _ in 0..SLICES_OF_LATENCIES {
+        let look = load::closed(&server.address, arguments.connections, slice / 2.0, request)?;
+        let rate = look.rate() / 2.0;
         let open = load::open(&server.address, arguments.connections, slice, rate, request)?;
         latencies.add(&open.latencies)?;
         bare.run(group, slice)?;

@@ -53,6 +53,12 @@ pub struct Arguments {
     /// Members of the site that has grown large
     #[arg(long, default_value_t = 1_000_000)]
     members: u32,
+    /// Webhooks of the site that has grown large, where they are more than its members: the others are rebills
+    #[arg(long, default_value_t = 0)]
+    events: usize,
+    /// Fill the site that grows with webhooks whose bodies are gone, as if they had aged out
+    #[arg(long)]
+    without_bodies: bool,
     /// Members whom a plan is about
     #[arg(long, default_value_t = 100_000)]
     plan_members: u32,

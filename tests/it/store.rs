@@ -114,6 +114,8 @@ fn member(site_id: &str, id: &str, email: &str) -> Member {
         version: 0,
         next_change_at: None,
         created_at: at,
+        held: "{}".to_owned(),
+        held_version: 0,
     }
 }
 

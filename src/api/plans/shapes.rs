@@ -32,7 +32,8 @@ pub(in crate::api) struct PlanView {
     changes: Vec<serde_json::Value>,
     /// How many members were looked at.
     done: i64,
-    /// How many members have purchases that are concerned.
+    /// How many members have purchases that are concerned; each of them once, unless more than 1,000 products are: then
+    /// whoever has bought several of them may be counted more than once.
     total: i64,
     /// How many levels would be gained.
     gains: i64,

@@ -57,9 +57,9 @@ pub async fn replay(
     Ok(desk.go(&list, Some(told(all, counting))))
 }
 
-/// Whether a webhook says something that is heeded, be it only once its product is mapped.
+/// Whether a webhook says something that is heeded, be it only once its product is mapped: as is said of one alone.
 fn counts(status: &str) -> bool {
-    !REPLAYED.contains(&status) && !matches!(status, "pending" | "discarded")
+    matches!(status, "applied" | "held")
 }
 
 /// How many of them count now.
@@ -67,9 +67,14 @@ fn told(all: usize, counting: usize) -> Flash {
     let text = match (all, counting) {
         (0, _) => return Flash::danger("There was nothing to replay."),
         (1, 1) => "It was replayed, and counts now.".to_owned(),
-        (1, _) => "It was replayed, and does not count yet.".to_owned(),
+        (1, _) => "It was replayed, and does not count, or not yet: it says why.".to_owned(),
         _ if counting == all => format!("All {all} were replayed, and count now."),
-        _ => format!("{all} were replayed: {counting} of them count now, the others do not yet."),
+        _ => {
+            let count = if counting == 1 { "counts" } else { "count" };
+            format!(
+                "{all} were replayed: {counting} of them {count} now. The others do not, or not yet: each says why."
+            )
+        }
     };
     let tone = if counting == all { "success" } else { "warning" };
     Flash { tone: tone.to_owned(), text }

@@ -49,6 +49,8 @@ struct Webhook {
     body: Option<String>,
     body_base64: Option<String>,
     body_aged_out: Option<bool>,
+    /// How many steps of access it has led to, whether or not they are still recorded.
+    changes: i64,
 }
 
 /// What was read of it, and what it led to.
@@ -217,12 +219,22 @@ impl WebhookPage {
         self.given.iter().any(|given| given.grant.level.is_some())
     }
 
+    /// Whether it has never moved access, and nothing is recorded of its event either.
+    fn moved_nothing(&self) -> bool {
+        self.webhook.changes == 0 && self.reading.changes.is_empty()
+    }
+
+    /// Whether it has moved access, and the steps have aged out.
+    fn is_forgotten(&self) -> bool {
+        self.webhook.changes > 0 && self.reading.changes.is_empty()
+    }
+
     /// What brought a level that its purchase gives, where this webhook did not and that is known.
     fn brought(&self, given: &Given) -> Option<&LetIn> {
         let level = given.grant.level.as_deref().filter(|_| given.grant.held)?;
         let history = self.history.iter().find(|history| history.level == level)?;
         let last = history.let_in.last().filter(|last| last.since().is_some());
-        last.filter(|_| self.reading.changes.is_empty())
+        last.filter(|_| self.moved_nothing())
     }
 
     /// Whether that is known of anything that its purchase gives.

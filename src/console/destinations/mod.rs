@@ -13,7 +13,7 @@ mod standing;
 pub mod words;
 
 pub use show::{Run, runs};
-pub use standing::untold;
+pub use standing::{UNREACHED, ever_confirmed, untold};
 
 use super::desk::{Cursor, Desk, Listed, Site, query, segment};
 use super::refused::Refused;
@@ -103,13 +103,18 @@ impl Destination {
         kind::named(&self.kind).map_or("Destination", |kind| kind.name)
     }
 
+    /// Whether it takes what it is told, as far as is known.
+    pub fn is_ok(&self) -> bool {
+        self.state == "ok"
+    }
+
     /// Whether it is left alone because it fails, or was and has not been called since.
     pub fn is_paused(&self) -> bool {
         self.enabled && self.state == "paused"
     }
 
     /// Whether it was left alone until now, and no longer is.
-    fn is_pause_over(&self, now: Instant) -> bool {
+    pub fn is_pause_over(&self, now: Instant) -> bool {
         let until = self.paused_until.as_deref().and_then(|until| until.parse::<Instant>().ok());
         until.is_some_and(|until| until <= now)
     }
@@ -117,6 +122,11 @@ impl Destination {
     /// Why it is not ok, in words.
     pub fn why(&self) -> InWords {
         told(self.detail.as_deref().unwrap_or_default())
+    }
+
+    /// Whether it is compared at night with what is wanted: what the receiver of messages holds cannot be looked at.
+    pub fn is_compared(&self) -> bool {
+        self.kind != "webhook"
     }
 
     /// Where it is.
@@ -295,7 +305,9 @@ async fn list(
     for destination in found.items {
         let counts = Counts::of(&desk, &site.id, &destination.id, PUSHES_COUNTED).await?;
         let confirmed = confirmed.by(&desk, &site.id, &destination.id).await?;
-        let standing = Standing::of(&destination, &confirmed, now);
+        let has_confirmed =
+            confirmed != NONE || ever_confirmed(&desk, &site.id, Some(&destination.id)).await?;
+        let standing = Standing::of(&destination, has_confirmed, now);
         let href = format!("{all}/{}", segment(&destination.id));
         rows.push(Row { destination, standing, href, confirmed, counts });
     }

@@ -1,9 +1,9 @@
 //! The page of a destination.
 
 use super::changed::Changed;
-use super::standing::Standing;
+use super::standing::{Standing, ever_confirmed};
 use super::words::{Told, told};
-use super::{Counts, Destination, PUSHES_COUNTED_MAX, count, kind, path_of};
+use super::{Counts, Destination, NONE, PUSHES_COUNTED_MAX, count, kind, path_of};
 use crate::console::desk::{Desk, Listed, segment};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
@@ -45,6 +45,17 @@ impl Run {
     /// Whether it goes on.
     pub fn is_open(&self) -> bool {
         self.state != "finished"
+    }
+
+    /// How many members, at most, may lack at its end what they should have there; `None` before its end, and where it
+    /// found something missing and was not to mend it.
+    pub fn left_out(&self) -> Option<i64> {
+        let left_out = match self.kind.as_str() {
+            "resync" => Some(0),
+            "repair" => Some(self.unseen),
+            _ => Some(self.unseen).filter(|_| self.missing == 0),
+        };
+        left_out.filter(|_| !self.is_open())
     }
 
     /// What keeps it from going on, or what else is to be said, in words.
@@ -158,11 +169,13 @@ pub async fn show(
     let may_offer = shell.may_manage && !runs.iter().any(Run::is_open);
     let changed = Changed::named(&asked.changed).filter(|_| may_offer);
     let confirmed = count(&desk, &site.id, &id, "done", PUSHES_COUNTED_MAX).await?;
+    let has_confirmed =
+        confirmed != NONE || ever_confirmed(&desk, &site.id, Some(&destination.id)).await?;
     let now = desk.app().clock().now();
     desk.page(&ShowPage {
         here: format!("{}{path}", shell.base),
         told: levels.collect(),
-        standing: Standing::of(&destination, &confirmed, now),
+        standing: Standing::of(&destination, has_confirmed, now),
         is_pause_over: destination.is_pause_over(now),
         confirmed,
         counts: Counts::of(&desk, &site.id, &id, PUSHES_COUNTED_MAX).await?,

@@ -1,8 +1,8 @@
 //! How a destination stands, in words. What the API calls `ok` is what nothing speaks against: whether a destination
 //! works is only seen once it has confirmed something.
 
-use super::{ACCESS, Destination, NONE, PUSHES_COUNTED, Run, runs};
-use crate::console::desk::{Desk, Listed, segment};
+use super::{ACCESS, Destination, PUSHES_COUNTED, PUSHES_COUNTED_MAX, Run, runs};
+use crate::console::desk::{Desk, Listed, query, segment};
 use crate::console::refused::Refused;
 use crate::core::Instant;
 use serde::Deserialize;
@@ -37,7 +37,8 @@ const UNTRIED: Standing = Standing {
     meaning: "It has confirmed nobody's access yet, so it is not seen yet whether it works. Changes are sent at once.",
 };
 
-const UNREACHED: Standing = Standing {
+/// One that has failed, and is called again only when there is something to say to it.
+pub const UNREACHED: Standing = Standing {
     tone: "warn",
     word: "not reached yet",
     meaning: "It failed when it was last called, and has not been called since. It is called again with the next \
@@ -57,11 +58,11 @@ const BROKEN: Standing = Standing {
 };
 
 impl Standing {
-    /// How a destination stands at an instant; `confirmed` is how many pushes it has confirmed, in words.
-    pub fn of(destination: &Destination, confirmed: &str, now: Instant) -> Self {
+    /// How a destination stands at an instant, and by whether it has ever confirmed anything.
+    pub fn of(destination: &Destination, has_confirmed: bool, now: Instant) -> Self {
         match destination.state.as_str() {
             _ if !destination.enabled => OFF,
-            "ok" if confirmed == NONE => UNTRIED,
+            "ok" if !has_confirmed => UNTRIED,
             "ok" => OK,
             "paused" if destination.is_pause_over(now) => UNREACHED,
             "paused" => PAUSED,
@@ -70,8 +71,23 @@ impl Standing {
     }
 }
 
+/// Whether a destination, or any of a site (`None`), has ever confirmed one of its newest pushes. What is wanted anew is
+/// no longer done, and still says when it was.
+pub async fn ever_confirmed(desk: &Desk, site_id: &str, id: Option<&str>) -> Result<bool, Refused> {
+    #[derive(Deserialize)]
+    struct Push {
+        done_at: Option<String>,
+    }
+    let limit = PUSHES_COUNTED_MAX.to_string();
+    let asked = query(&[("destination", id.unwrap_or_default()), ("limit", &limit)]);
+    let path = format!("/sites/{}/pushes{asked}", segment(site_id));
+    let found: Listed<Push> = desk.get(&path).await?;
+    Ok(found.items.iter().any(|push| push.done_at.is_some()))
+}
+
 /// How many members, at least, have access that a destination was never told of: they had it before the destination was
-/// added. 0 also where a run is about to tell it, and where it was told of more members than are counted here.
+/// added. 0 also where a run is about to tell it, where one has found that they have it there already, and where it was
+/// told of more members than are counted here.
 ///
 /// `held` says how many hold each level. Whoever holds several is one member, so only the level that most hold counts.
 pub async fn untold(
@@ -92,7 +108,7 @@ pub async fn untold(
     if holders == 0 {
         return Ok(0);
     }
-    // There is one push for each member that it was ever to be told of, whatever became of it.
+    // There is one push for each member that it was ever to be told of, whatever became of it …
     let id = segment(&destination.id);
     let site = segment(site_id);
     let path = format!("/sites/{site}/pushes?destination={id}&limit={PUSHES_COUNTED}");
@@ -102,6 +118,11 @@ pub async fn untold(
     if left <= 0 || found.next_cursor.is_some() {
         return Ok(0);
     }
-    let is_being_told = runs(desk, site_id, &destination.id).await?.iter().any(Run::is_open);
-    Ok(if is_being_told { 0 } else { left })
+    let runs = runs(desk, site_id, &destination.id).await?;
+    if runs.iter().any(Run::is_open) {
+        return Ok(0);
+    }
+    // … and none for who was looked at there and has it already.
+    let left_out = runs.iter().filter(|_| destination.is_compared()).find_map(Run::left_out);
+    Ok(left_out.map_or(left, |left_out| left.min(left_out)))
 }

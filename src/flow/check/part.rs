@@ -172,6 +172,9 @@ impl Compared {
             if recorded.remove(&member.id).unwrap_or_default() != answer.levels {
                 self.say("member", &member.id, "has other access");
             }
+            if !member.is_held_as(&answer.levels) {
+                self.say("member", &member.id, "has other access for the door");
+            }
             if due != answer.next_change_at {
                 self.say("member", &member.id, "has another next change");
             }

@@ -4,6 +4,7 @@ use super::bodies::{PRODUCT, rebill, refund, sale};
 use super::{SITE, applied, gold, problem};
 use crate::on_both_databases;
 use crate::support::{ADMIN_KEY, Database, Reply, TestApp, instant};
+use diesel::connection::SimpleConnection;
 use latchkey::store::StoreError;
 use serde_json::json;
 
@@ -68,6 +69,25 @@ on_both_databases! {
         let refunded = ask(app, &[&inside]);
         is_allowed(&refunded, false);
         assert_eq!(tag(&refunded), outside, "the same answer has the same ETag");
+    }
+
+    fn what_a_process_of_an_older_release_has_recorded_lets_nobody_in(app: &TestApp) {
+        gold(app);
+        applied(app, &sale(1001, "dana@x.example"));
+        applied(app, &refund(1002, 1001, "dana@x.example"));
+        // It revokes, and leaves what the door reads as it was.
+        let left_behind = [
+            r#"held = '{"gold":null}', held_version = version - 1"#,
+            "held = 'neither JSON nor a form', held_version = version",
+        ];
+        for left in left_behind {
+            let set = format!("UPDATE members SET {left}");
+            app.app.store().write(|conn| Ok::<_, StoreError>(conn.batch_execute(&set)?)).expect("written");
+            is_allowed(&ask(app, &[]), false);
+        }
+        applied(app, &sale(1003, "dana@x.example"));
+        is_allowed(&ask(app, &[]), true);
+        app.is_as_the_events_say();
     }
 
     fn what_another_process_has_applied_is_seen_by_the_very_next_question(app: &TestApp) {

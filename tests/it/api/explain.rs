@@ -4,6 +4,8 @@ use super::bodies::{PRODUCT, cancellation, payment_failed, rebill, sale, tagged}
 use super::{SITE, applied, gold, problem};
 use crate::on_both_databases;
 use crate::support::{TestApp, instant};
+use chrono::TimeDelta;
+use latchkey::store::changes::{self, Change};
 use serde_json::{Value, json};
 
 fn explained(app: &TestApp, query: &str) -> Value {
@@ -101,6 +103,36 @@ on_both_databases! {
             json!({ "begun_at": since, "until": until, "note": "sorry" }));
         let sentences = given["sentences"].to_string();
         assert!(!sentences.contains("sorry"), "what operators wrote for each other is not passed on: {sentences}");
+    }
+
+    fn of_very_many_steps_the_newest_are_told_and_since_when(app: &TestApp) {
+        gold(app);
+        applied(app, &sale(1001, "dana@x.example"));
+        let member = app.access_of("dana@x.example")["id"].as_str().expect("an id").to_owned();
+        let began = app.clock.now();
+        let step = |position: i64| Change {
+            site_id: "default".to_owned(),
+            position,
+            at: (began + TimeDelta::minutes(position)).naive_utc(),
+            member_id: member.clone(),
+            email: "dana@x.example".to_owned(),
+            level: "gold".to_owned(),
+            what: if position % 2 == 0 { "revoked" } else { "granted" }.to_owned(),
+            until: None,
+            cause_kind: "override".to_owned(),
+            cause_id: position.to_string(),
+            reason: "manual".to_owned(),
+            recorded_at: None,
+        };
+        // The first of all is the sale's own; these are as many as are looked through.
+        let steps: Vec<Change> = (2..=1_001).map(step).collect();
+        app.app.store().write(|conn| changes::insert(conn, &steps)).expect("recorded");
+        let told = explained(app, "");
+        let let_in = told["history"][0]["let_in"].as_array().expect("a list");
+        let first = json!({ "from": null, "until": "2026-01-01T00:02:00Z", "cause": null });
+        let last = json!({ "from": "2026-01-01T16:41:00Z", "until": null, "cause": { "kind": "override", "id": "1001" } });
+        assert_eq!((let_in.len(), let_in.first(), let_in.last()), (501, Some(&first), Some(&last)));
+        assert_eq!(told["recorded_from"], "2026-01-01T00:02:00Z", "what was before is not told");
     }
 
     fn of_nobody_there_is_nothing_to_explain(app: &TestApp) {

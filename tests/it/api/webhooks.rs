@@ -4,6 +4,7 @@ use super::bodies::{PRODUCT, cancellation, sale, tagged};
 use super::{SITE, applied, each, gold, items, next_good_webhook_is_applied, problem};
 use crate::on_both_databases;
 use crate::support::{Reply, TestApp, instant};
+use latchkey::store::webhooks;
 use serde_json::json;
 
 fn found(app: &TestApp, query: &str) -> Vec<String> {
@@ -129,9 +130,24 @@ on_both_databases! {
         let waits = act(app, &id, "restore").json;
         assert_eq!((&waits["status"], &waits["reason"]), (&json!("pending"), &json!("an operator restored it")));
         assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
+        // So it does where applying it fails, however often; of another one only the error is said.
+        let other = app.receives(sale(1002, "eva@x.example").json()).json["webhook_id"].as_str().expect("an id").to_owned();
+        let now = app.clock.now();
+        let reason_after = |id: &str, error: &str| {
+            app.app.store().write(|conn| webhooks::fail(conn, "default", id, error, 1, now)).expect("noted");
+            let shown = app.get(&format!("{SITE}/webhooks/{id}")).json;
+            assert_eq!(shown["status"], "failed");
+            shown["reason"].as_str().expect("a reason").to_owned()
+        };
+        for error in ["no room", "no time"] {
+            assert_eq!(reason_after(&id, error), format!("an operator restored it; {error}"));
+            assert_eq!(reason_after(&other, error), error);
+        }
         app.patch(SITE, &json!({ "enabled": true }));
         app.drain();
-        assert_eq!(app.changes().pop().expect("a change")["cause"]["kind"], "restore");
+        let changes = app.changes();
+        let last = changes.iter().rfind(|change| change["email"] == "dana@x.example").expect("a change");
+        assert_eq!((&last["what"], &last["cause"]["kind"]), (&json!("granted"), &json!("restore")));
     }
 
     fn what_is_rejected_is_listed_by_what_it_claims_and_is_no_observation(app: &TestApp) {
@@ -160,6 +176,9 @@ on_both_databases! {
         assert_eq!(act(app, &id, "replay").json["status"], "rejected");
         is_shown();
         assert_eq!(app.levels_of("dana@x.example"), [] as [&str; 0]);
+        let today = &app.get(&format!("{SITE}/stats?days=1")).json["days"][0];
+        let counts = ["webhooks", "money_webhooks"].map(|count| &today[count]);
+        assert_eq!(counts, [&json!(1), &json!(0)], "it came, and claims money without being believed");
         app.is_as_the_events_say();
     }
 

@@ -109,6 +109,21 @@ fn a_second_daemon_on_the_same_sqlite_is_refused_until_the_first_is_gone_however
 }
 
 #[test]
+fn a_second_daemon_is_refused_where_it_reaches_the_same_sqlite_by_a_link() {
+    let home = Home::new(Database::sqlite());
+    let first = home.serve();
+    let mut other = Home::new(Database::sqlite());
+    let link = other.path().join("link.db");
+    std::os::unix::fs::symlink(home.path().join("latchkey.db"), &link).expect("a link");
+    other.set("DATABASE__URL", &format!("sqlite://{}", link.display()));
+    let second = other.run(&["serve"]);
+    assert_eq!(second.code, Some(3), "{second:?}");
+    assert!(second.err.contains("latchkey.db.lock"), "by the name of the file itself: {second:?}");
+    assert_eq!(first.get("/livez").status, 200, "the first does not notice");
+    first.stop();
+}
+
+#[test]
 fn the_first_start_makes_what_is_missing_and_only_its_owner_may_read_it() {
     let home = Home::new(Database::sqlite());
     let daemon = home.serve();

@@ -2,7 +2,7 @@
 
 use super::support::{Console, Page};
 use crate::on_both_databases;
-use crate::support::{Ipn, TestApp, instant};
+use crate::support::{Database, Ipn, TestApp, instant};
 use serde_json::json;
 
 const SITE: &str = "/api/v1/sites/default";
@@ -244,5 +244,25 @@ on_both_databases! {
         let id = received(app, b"\xff\xfe=\x00".to_vec());
         let page = Console::sign_in(app).get(&format!("{ACTIVITY}/{id}"));
         assert!(page.says("It is no text. In base64: //49AA=="), "{page:?}");
+    }
+}
+
+#[test]
+fn of_a_webhook_whose_steps_have_aged_out_it_is_not_said_that_it_moved_nothing() {
+    for database in [Some(Database::sqlite()), Database::postgres()].into_iter().flatten() {
+        let app = TestApp::start_with(database, &[("feed.kept_days", "1")]);
+        gold(&app);
+        let id = received(&app, sale(1001, "dana@x.example").body());
+        app.at(instant("2026-01-05T00:00:00Z"));
+        let page = Console::sign_in(&app).get(&format!("{ACTIVITY}/{id}"));
+        for said in [
+            "It has moved access; how is no longer kept.",
+            "gold is given to dana@x.example by this purchase",
+        ] {
+            assert!(page.says(said), "{said}: {}", page.text());
+        }
+        for said in ["moved no access", "led to no step", "came with another webhook"] {
+            assert!(!page.says(said), "{said}: {}", page.text());
+        }
     }
 }

@@ -36,7 +36,7 @@ on_both_databases! {
         let list = console.get(REJECTED);
         assert!(list.says("Replay these 2"), "{}", list.text());
         let still = replayed(&console, &list);
-        assert!(still.says("2 were replayed: 0 of them count now, the others do not yet."), "{}", still.text());
+        assert!(still.says("2 were replayed: 0 of them count now. The others do not, or not yet: each says why."), "{}", still.text());
 
         app.patch(SITE, &json!({ "ipn_secret": "ipn-secret-EXAMPLE" }));
         let done = replayed(&console, &still);
@@ -46,6 +46,23 @@ on_both_databases! {
         for name in ["dana", "eva"] {
             assert_eq!(app.levels_of(&format!("{name}@x.example")), ["gold"]);
         }
+    }
+
+    fn what_fits_nothing_is_not_said_to_count_once_it_is_replayed(app: &TestApp) {
+        app.level("gold");
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        app.patch(SITE, &json!({ "ipn_secret": "another" }));
+        for (number, kind) in (1..).zip(["sale", "refund"]) {
+            let told = Ipn::new(kind, number).of(&format!("{kind}@x.example"));
+            assert_eq!(app.receives(told.body()).status, 200);
+        }
+        app.drain();
+        app.patch(SITE, &json!({ "ipn_secret": "ipn-secret-EXAMPLE" }));
+        let console = Console::sign_in(app);
+        let done = replayed(&console, &console.get(REJECTED));
+        let words = "2 were replayed: 1 of them counts now. The others do not, or not yet: each says why.";
+        assert!(done.says(words), "{}", done.text());
+        assert!(console.get(&format!("{ACTIVITY}?status=unmatched")).says("refund@x.example"));
     }
 
     fn whoever_may_only_read_is_not_offered_it_and_is_refused(app: &TestApp) {

@@ -124,9 +124,21 @@ impl Home {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end; one that does not come to it fails the test instead of holding it up.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&self.command(arguments).output().expect("a process"))
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("a process");
+        let id = child.id();
+        let (ended, has_ended) = mpsc::channel();
+        std::thread::spawn(move || ended.send(child.wait_with_output()));
+        match has_ended.recv_timeout(DEADLINE) {
+            Ok(output) => Ran::of(&output.expect("its output")),
+            Err(_) => {
+                signal(id, "KILL");
+                panic!("latchkey {arguments:?} did not end");
+            }
+        }
     }
 
     /// Runs a statement past the program, as somebody with a database shell would.

@@ -3,7 +3,7 @@
 use super::{API, PAGES, adds_ghost, carries, grants, has_webhook, on_both};
 use crate::alarms::receiver::{Receiver, status};
 use crate::console::support::{Console, Page};
-use crate::support::ghost::Ghost;
+use crate::support::ghost::{Ghost, Member};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -27,6 +27,9 @@ fn a_destination_is_ok_once_it_has_confirmed_something_and_an_edit_alone_says_no
         for broken in both() {
             assert!(broken.says("broken"), "{}", broken.text());
         }
+        let setup = || console.get("/sites/default/setup");
+        let words = "Door is added, and does not take what it is told.";
+        assert!(setup().says(words), "{}", setup().text());
         let edit = format!("{page}/edit");
         let tag = console.get(&edit).value_of("tag").expect("a tag");
         let url = receiver.url("/in");
@@ -46,10 +49,25 @@ fn a_destination_is_ok_once_it_has_confirmed_something_and_an_edit_alone_says_no
         assert!(console.get(&page).says("Choose Test to see whether it answers now."));
         let home = console.get("/sites/default");
         assert!(home.says("Door does not take what it is told"), "{}", home.text());
+        let words = "It is called again with the next change, or when you test it.";
+        assert!(home.says(words) && !home.says("with growing pauses"), "{}", home.text());
         carries(app);
         for well in both() {
             assert!(well.html.contains(OK), "{}", well.text());
         }
+        // What it has confirmed stays seen while all of it is on its way again.
+        app.level("silver");
+        let grant = json!({ "level": "silver", "note": "" });
+        let again = app.post("/api/v1/sites/default/members/ada@example.com/grants", &grant);
+        assert_eq!(again.status, 201, "{again:?}");
+        app.drain();
+        let done = app.get("/api/v1/sites/default/pushes?status=done");
+        assert_eq!(done.json["items"], json!([]), "it is on its way");
+        for well in both() {
+            assert!(well.html.contains(OK), "{}", well.text());
+        }
+        let words = "A destination has confirmed the access of a member.";
+        assert!(setup().says(words), "{}", setup().text());
         assert_eq!(console.form(&format!("{page}/disable"), &[]).status, 303);
         for off in both() {
             assert!(off.says("switched off"), "{}", off.text());
@@ -104,6 +122,31 @@ fn whom_a_new_destination_was_never_told_of_is_told_on_the_home_page_until_it_is
         assert_eq!(console.form(&format!("{page}/resync"), &[]).location, page);
         assert!(!home().says("has not been brought"), "it is under way: {}", home().text());
         carries(app);
+        assert!(!home().says("has not been brought"), "{}", home().text());
+    });
+}
+
+#[test]
+fn who_has_it_there_already_is_not_called_untold_once_the_destination_was_compared() {
+    on_both(|app| {
+        let console = Console::sign_in(app);
+        let home = || console.get("/sites/default");
+        grants(app, "ada@example.com");
+        app.drain();
+        let ghost = Ghost::start();
+        ghost.clock().set(app.clock.now());
+        let (email, labels) = ("ada@example.com".to_owned(), vec!["Gold".to_owned()]);
+        ghost.state().has(Member { email, labels, ..Member::default() });
+        adds_ghost(&console, &ghost);
+        let one = home();
+        assert!(one.says("1 member's access has not been brought to “Club” yet"), "{}", one.text());
+        let words = "at the next comparison at night, or now when you resync everybody";
+        assert!(one.says(words), "{}", one.text());
+        let asked = app.post("/api/v1/sites/default/drift/repair", &json!({}));
+        assert_eq!(asked.status, 202, "{asked:?}");
+        carries(app);
+        let pushes = app.get("/api/v1/sites/default/pushes").json["items"].clone();
+        assert_eq!(pushes, json!([]), "nothing differs");
         assert!(!home().says("has not been brought"), "{}", home().text());
     });
 }

@@ -1,0 +1,2 @@
+ALTER TABLE members DROP COLUMN held_version;
+ALTER TABLE members DROP COLUMN held;
