@@ -77,34 +77,34 @@ pub fn measure(
         table.bounded(name, syncs / answered * 1_000.0, "", Target::AtMost(100.0));
     }
     table.note(format!("{} for one webhook", disk.bytes_of()), written.bytes / answered, "B");
-    at_half(arguments, &server, &webhooks, group, &mut bare, table)?;
+    at_half(arguments, &server, &webhooks, group, &bare, table)?;
     table.note("peak memory of the server under this load", server.process().peak_mb()?, "MB");
     Ok(inserts)
 }
 
-/// Latencies at half of what saturates it, beside those of the bare inserts in the same seconds. What saturates
-/// it is found anew in each turn: on a machine that has slowed down since, the half of long ago is the whole.
+/// Latencies at half of what saturates it, beside those of the bare inserts at half of what saturates them, in the
+/// same seconds. What saturates each is found anew in each turn: on a machine that has slowed down since, the half
+/// of long ago is the whole.
 fn at_half(
     arguments: &Arguments,
     server: &Server,
     webhooks: &Webhooks,
     group: usize,
-    bare: &mut Inserter,
+    bare: &Inserter,
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let slice = 2.0 * arguments.seconds / f64::from(SLICES_OF_LATENCIES);
     let request = || server.webhook(webhooks.next());
-    bare.latencies.clear();
-    let mut latencies = load::histogram();
+    let (mut latencies, mut of_bare) = (load::histogram(), load::histogram());
     for _ in 0..SLICES_OF_LATENCIES {
         let look = load::closed(&server.address, arguments.connections, slice / 2.0, request)?;
         let rate = look.rate() / 2.0;
         let open = load::open(&server.address, arguments.connections, slice, rate, request)?;
         latencies.add(&open.latencies)?;
-        bare.run(group, slice)?;
+        bare.at_half(group, slice, &mut of_bare)?;
     }
     let open = load::Loaded { seconds: arguments.seconds, latencies };
-    let bare = load::Loaded { seconds: arguments.seconds, latencies: bare.latencies.clone() };
+    let bare = load::Loaded { seconds: arguments.seconds, latencies: of_bare };
     table.note("at half of it: median latency", open.millis(0.5), "ms");
     table.note("at half of it: p99", open.millis(0.99), "ms");
     table.ratio("… to the p99 of (b)", open.millis(0.99) / bare.millis(0.99), Target::AtMost(3.0));

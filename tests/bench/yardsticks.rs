@@ -1,7 +1,7 @@
 //! What the machine can do at best: durable inserts of the same rows by one thread, and bare flushes to disk.
 
 use super::kartra::Webhooks;
-use super::load::{count, histogram, note};
+use super::load::{count, note};
 use super::shared::row::row;
 use hdrhistogram::Histogram;
 use latchkey::clock::Clock;
@@ -23,8 +23,6 @@ pub struct Inserter {
     webhooks: Webhooks,
     inserted: u64,
     took: Duration,
-    /// How long each commit took, in microseconds.
-    pub latencies: Histogram<u64>,
 }
 
 impl Inserter {
@@ -33,25 +31,57 @@ impl Inserter {
         let store = Store::open(url, 1)?;
         store.migrate()?;
         store.write(|conn| sites::insert(conn, &site()))?;
-        let (webhooks, latencies) = (Webhooks::new(), histogram());
-        Ok(Self { store, webhooks, inserted: 0, took: Duration::ZERO, latencies })
+        Ok(Self { store, webhooks: Webhooks::new(), inserted: 0, took: Duration::ZERO })
     }
 
     /// Inserts groups of so many rows for some seconds; only the transactions are timed.
     pub fn run(&mut self, group: usize, seconds: f64) -> anyhow::Result<()> {
         let ends = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < ends {
-            let now = Clock::system().now().naive_utc();
-            let next = |_| row(SITE, &self.webhooks.next().1, now);
-            let rows: Vec<NewWebhook> = (0..group).map(next).collect();
-            let began = Instant::now();
-            self.store.write(|conn| webhooks::insert(conn, &rows))?;
-            let took = began.elapsed();
-            note(&mut self.latencies, took);
-            self.took += took;
+            self.took += self.insert(&self.rows(group))?;
             self.inserted += u64::try_from(group)?;
         }
         Ok(())
+    }
+
+    /// Inserts groups at half of what saturates it, each at its instant; how long it took is counted from there, as
+    /// for those who send webhooks: whoever waits for the one before is not let off the pauses of the machine.
+    pub fn at_half(
+        &self,
+        group: usize,
+        seconds: f64,
+        latencies: &mut Histogram<u64>,
+    ) -> anyhow::Result<()> {
+        let (mut groups, mut took) = (0_u32, Duration::ZERO);
+        while took.as_secs_f64() < seconds / 2.0 {
+            took += self.insert(&self.rows(group))?;
+            groups += 1;
+        }
+        let period = 2 * took / groups.max(1);
+        let began = Instant::now();
+        for number in 0_u32.. {
+            let due = period * number;
+            if due.as_secs_f64() >= seconds {
+                break;
+            }
+            let rows = self.rows(group);
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+            self.insert(&rows)?;
+            note(latencies, began.elapsed().saturating_sub(due));
+        }
+        Ok(())
+    }
+
+    /// Inserts some rows in one transaction; answers how long that took.
+    fn insert(&self, rows: &[NewWebhook]) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        self.store.write(|conn| webhooks::insert(conn, rows))?;
+        Ok(began.elapsed())
+    }
+
+    fn rows(&self, group: usize) -> Vec<NewWebhook> {
+        let now = Clock::system().now().naive_utc();
+        (0..group).map(|_| row(SITE, &self.webhooks.next().1, now)).collect()
     }
 
     /// Rows a second.

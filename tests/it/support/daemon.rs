@@ -132,13 +132,11 @@ impl Home {
         let id = child.id();
         let (ended, has_ended) = mpsc::channel();
         std::thread::spawn(move || ended.send(child.wait_with_output()));
-        match has_ended.recv_timeout(DEADLINE) {
-            Ok(output) => Ran::of(&output.expect("its output")),
-            Err(_) => {
-                signal(id, "KILL");
-                panic!("latchkey {arguments:?} did not end");
-            }
-        }
+        let Ok(output) = has_ended.recv_timeout(DEADLINE) else {
+            signal(id, "KILL");
+            panic!("latchkey {arguments:?} did not end");
+        };
+        Ran::of(&output.expect("its output"))
     }
 
     /// Runs a statement past the program, as somebody with a database shell would.
