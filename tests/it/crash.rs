@@ -90,8 +90,13 @@ fn load_until_killed(
                 Err(error) => Err(error),
             };
             in_flight.set(in_flight.get() - 1);
-            // Whoever gets no answer was cut off by the kill: nothing is promised to them.
-            let Ok(text) = reply else { return };
+            // Whoever gets no answer was cut off by the kill, or before it by a stop that was longer than connections
+            // are kept: nothing is promised to them.
+            let Ok(text) = reply else {
+                let Some(child) = &mut *kill.borrow_mut() else { return };
+                assert_eq!(child.try_wait().expect("its state"), None, "it ended by itself");
+                continue;
+            };
             let reply: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             let id = reply["webhook_id"].as_str().expect("an id").to_owned();
             answered.borrow_mut().insert(id, buyer);
