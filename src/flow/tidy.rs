@@ -68,9 +68,7 @@ impl Tidied {
             || within(self.nothing_at, TIDY_EVERY)
             || (beside_work && within(self.looked_at, BESIDE_WORK_EVERY))
     }
-}
 
-impl Tidied {
     /// Rests from the last batch, if there was one since the last rest.
     fn rest(&mut self) {
         if let Some(took) = self.took.take() {
