@@ -364,13 +364,6 @@ impl Flow {
         Ok(book)
     }
 
-    /// The rules of a site as they stand inside a transaction that has just changed them.
-    pub fn reread_book(&self, conn: &mut Conn, bench: &mut Bench) -> Result<()> {
-        let mappings = rules::mappings(conn, &bench.site.id)?.into();
-        bench.book = Arc::new(RuleBook::new(mappings, products::ignored(conn, &bench.site.id)?));
-        Ok(())
-    }
-
     /// Whether the last turn of this process at a site succeeded, as far as it had any.
     pub fn is_well_at(&self, site_id: &str) -> bool {
         self.health.is_well_at(site_id)

@@ -16,9 +16,12 @@ const TIDY_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// it, but it comes to its turn.
 const BESIDE_WORK_EVERY: TimeDelta = TimeDelta::seconds(1);
 
-/// How many times as long as a batch has taken a worker rests after it: webhooks that are stored meanwhile have the
-/// disk to themselves nine tenths of the time, however much there is to tidy up.
+/// How many times as long as a batch has taken the workers rest after it: whatever is stored meanwhile has the disk to
+/// itself nine tenths of the time, as far as this process goes, however much there is to tidy up.
 const RESTS: u32 = 9;
+
+/// The longest rest: a batch that had to wait for somebody does not put off all others for hours.
+const REST_MAX: Duration = Duration::from_secs(10);
 
 /// How long after its deletion a site may still be known somewhere, with a webhook on its way: a row
 /// of a site that is gone cannot be stored, and the group that it is in has to be taken apart.
@@ -72,7 +75,8 @@ impl Tidied {
     /// Rests from the last batch, if there was one since the last rest.
     fn rest(&mut self) {
         if let Some(took) = self.took.take() {
-            self.rests_until = time::Instant::now().checked_add(took.saturating_mul(RESTS));
+            let rest = took.saturating_mul(RESTS).min(REST_MAX);
+            self.rests_until = time::Instant::now().checked_add(rest);
         }
     }
 
@@ -203,16 +207,30 @@ fn days(count: u32) -> TimeDelta {
 mod tests {
     use super::*;
 
+    /// Rested once from a batch that took so long; answers how much of the rest is left.
+    fn rested_from(took: Duration) -> (Tidied, Duration) {
+        let mut tidied = Tidied { took: Some(took), ..Tidied::default() };
+        tidied.rest();
+        let left = tidied.rest_left();
+        (tidied, left)
+    }
+
     #[test]
     fn after_a_batch_nothing_is_tidied_up_for_much_longer_than_it_took() {
-        let long = Duration::from_hours(1);
-        let mut tidied = Tidied { took: Some(long), ..Tidied::default() };
+        let took = Duration::from_secs(1);
         let now = chrono::DateTime::UNIX_EPOCH;
-        assert!(!tidied.is_enough(now, false), "who drains does not rest");
-        tidied.rest();
-        assert!(tidied.is_enough(now, false) && tidied.rest_left() > long * (RESTS - 1));
+        let drained = Tidied { took: Some(took), ..Tidied::default() };
+        assert!(!drained.is_enough(now, false), "who drains does not rest");
+        let (mut tidied, left) = rested_from(took);
+        assert!(tidied.is_enough(now, false) && left > took && left <= took * RESTS);
         tidied.rests_until = None;
         tidied.rest();
         assert!(!tidied.is_enough(now, false), "one batch, one rest");
+    }
+
+    #[test]
+    fn after_a_batch_that_had_to_wait_for_long_the_rest_is_no_longer_than_the_longest() {
+        let (_, left) = rested_from(Duration::from_hours(1));
+        assert!(left > Duration::ZERO && left <= REST_MAX);
     }
 }

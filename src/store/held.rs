@@ -46,12 +46,13 @@ impl Member {
         is_new
     }
 
-    /// Whether what stands beside the address is what the member holds.
+    /// Whether the door is right where the member holds these levels. Of another version nothing that stands beside
+    /// the address counts: a process of an older release records access without it.
     #[must_use]
     pub fn is_held_as(&self, levels: &[Held]) -> bool {
         let ends: Option<Ends<'_>> = serde_json::from_str(&self.held).ok();
         let expected =
             levels.iter().map(|held| (held.level.as_str().into(), held.until.map(stored)));
-        self.held_version == self.version && ends == Some(expected.collect())
+        self.held_version != self.version || ends == Some(expected.collect())
     }
 }

@@ -339,17 +339,6 @@ pub fn recorded(
     Ok(found)
 }
 
-/// What is recorded of one level of a member.
-pub fn recorded_level(
-    conn: &mut Conn,
-    site_id: &str,
-    member_id: &str,
-    level: &str,
-) -> Result<Option<Held>> {
-    let row = access::table.find((site_id, member_id, level)).select(AccessRow::as_select());
-    Ok(row.first(conn).optional()?.map(|row| row.held().1))
-}
-
 /// The access of some members that is to be recorded in place of what was.
 #[derive(Debug, Default)]
 pub struct NewAccess {

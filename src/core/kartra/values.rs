@@ -47,12 +47,6 @@ impl Fields<'_> {
         Some(text.to_owned())
     }
 
-    /// The first of several spellings of the same field that says something.
-    #[must_use]
-    pub fn first_text(&self, keys: &[&str]) -> Option<String> {
-        keys.iter().find_map(|key| self.text(key))
-    }
-
     /// An id: `0` is none as well, and `12.0` is `12`.
     ///
     /// # Errors

@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 
 /// What somebody with a database shell can do to everything that is derived, and the kind of row that
 /// `rebuild --check` then complains of.
-const DAMAGES: [(&str, &str); 18] = [
+const DAMAGES: [(&str, &str); 21] = [
     ("DELETE FROM access WHERE level = 'gold'", "member"),
     ("UPDATE access SET until = '2027-01-01 00:00:00'", "member"),
     ("UPDATE access SET since = '2025-01-01 00:00:00'", "member"),
     ("UPDATE members SET next_change_at = NULL", "member"),
+    ("UPDATE members SET held = '{}'", "member"),
+    ("UPDATE members SET held = '{\"gold\":null,\"silver\":null}'", "member"),
+    ("UPDATE members SET held = 'neither'", "member"),
     ("DELETE FROM leads", "lead"),
     ("UPDATE leads SET email = 'nobody@example.com'", "lead"),
     ("DELETE FROM events", "event"),
