@@ -2,15 +2,17 @@
 
 use super::chart::Chart;
 use super::desk::{Desk, Listed, Site, segment};
-use super::destinations::{self, Destination, UNREACHED};
+use super::destinations::{self, Destination};
 use super::phrases;
 use super::refused::Refused;
 use super::setup;
 use super::shell::Shell;
 use crate::core::Instant;
+use crate::core::alarm::COUNTED_MAX;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How it goes at a site: `GET /sites/{site}/stats`.
@@ -138,11 +140,16 @@ struct Need {
 const DESTINATIONS_MAX: usize = 100;
 
 /// A destination that cannot be reached. It is no alarm yet: most are back before anybody could have done something.
-fn of_destination(destination: &Destination, now: Instant) -> Option<Need> {
+/// `next_call` says when one is called again by itself whose pause is over.
+fn of_destination(
+    destination: &Destination,
+    next_call: Option<Instant>,
+    now: Instant,
+) -> Option<Need> {
     let what_next = if destination.is_pause_over(now) {
-        UNREACHED.meaning
+        destinations::unreached(next_call, now).meaning
     } else {
-        "It is tried again by itself, with growing pauses."
+        Cow::Borrowed("It is tried again by itself, with growing pauses.")
     };
     destination.is_paused().then(|| Need {
         tone: "warn",
@@ -157,14 +164,16 @@ fn of_destination(destination: &Destination, now: Instant) -> Option<Need> {
     })
 }
 
-/// A destination that was never told of members who had access before it was added: `number` of them, at least.
+/// A destination that was never told of members who had access before it was added, or before it was told of their
+/// level: `number` of them, at least.
 fn of_untold(destination: &Destination, number: i64) -> Option<Need> {
     let what_next = if destination.is_compared() {
-        "Who had a level before this destination was added gets it there at the next comparison at night, or now when \
-         you resync everybody, on its page. Until then they may lack there what they paid for."
+        "Who had a level before this destination was added, or was told of that level, gets it there at the next \
+         comparison at night, or now when you resync everybody, on its page. Until then they may lack there what they \
+         paid for."
     } else {
-        "Who had a level before this destination was added is told to it only when you resync everybody, on its page. \
-         Until then they do not have there what they paid for."
+        "Who had a level before this destination was added, or was told of that level, is told to it only when you \
+         resync everybody, on its page. Until then they do not have there what they paid for."
     };
     let whose = if number == 1 { "1 member's".to_owned() } else { format!("{number} members'") };
     (number > 0).then(|| Need {
@@ -214,7 +223,7 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
     needs.extend(alarms.items.into_iter().filter_map(of_alarm));
     let destinations = destinations::listed(&desk, &site.id, DESTINATIONS_MAX).await?;
     let now = desk.app().clock().now();
-    needs.extend(destinations.iter().filter_map(|destination| of_destination(destination, now)));
+    needs.extend(of_unreached(&desk, &site, &destinations, now).await?);
     let held = stats.levels.iter().map(|of| (of.level.clone(), of.members)).collect();
     needs.extend(of_all_untold(&desk, &site, &destinations, &held).await?);
     let is_new = site.connection.state == "waiting_for_first_webhook";
@@ -234,6 +243,21 @@ pub async fn show(desk: Desk, site: web::Path<String>) -> Result<HttpResponse, R
         push_lag: stats.lag.of_pushes(),
         days: stats.days,
     })
+}
+
+/// The destinations that cannot be reached.
+async fn of_unreached(
+    desk: &Desk,
+    site: &Site,
+    all: &[Destination],
+    now: Instant,
+) -> Result<Vec<Need>, Refused> {
+    let mut needs = Vec::new();
+    for destination in all {
+        let next_call = destinations::next_call(desk, &site.id, destination, now).await?;
+        needs.extend(of_destination(destination, next_call, now));
+    }
+    Ok(needs)
 }
 
 /// The destinations that have not been told of everybody who has access.
@@ -335,7 +359,7 @@ fn of_waiting(waiting: &Waiting) -> Vec<Need> {
         _,
     )| {
         let what = if number == 1 { one } else { many };
-        let more = if number >= 1_000 { " or more" } else { "" };
+        let more = if number >= COUNTED_MAX { " or more" } else { "" };
         let since = waiting.held_since.clone().filter(|_| path == "/products?status=unmapped");
         let title = format!("{number}{more} {what}");
         (number > 0).then(|| Need {
@@ -386,6 +410,26 @@ mod tests {
         );
         // At a destination that is switched off nothing has an age.
         assert_eq!(lag((2, 0), (0, 0)), "2 wait, none for a second");
+    }
+
+    #[test]
+    fn what_is_counted_no_further_is_said_to_be_so_many_or_more() {
+        let title = |held_purchases| {
+            let waiting = Waiting {
+                held_purchases,
+                held_since: None,
+                unmatched_webhooks: 0,
+                unreadable_webhooks: 0,
+                rejected_webhooks: 0,
+                held_open: 0,
+                failed_pushes: 0,
+            };
+            of_waiting(&waiting).pop().map(|need| need.title).unwrap_or_default()
+        };
+        assert_eq!(title(1), "1 purchase is held");
+        let below = COUNTED_MAX - 1;
+        assert_eq!(title(below), format!("{below} purchases are held"));
+        assert_eq!(title(COUNTED_MAX), format!("{COUNTED_MAX} or more purchases are held"));
     }
 
     #[test]

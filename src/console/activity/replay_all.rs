@@ -57,9 +57,10 @@ pub async fn replay(
     Ok(desk.go(&list, Some(told(all, counting))))
 }
 
-/// Whether a webhook says something that is heeded, be it only once its product is mapped: as is said of one alone.
+/// Whether a webhook says something that is heeded, be it only once its product is mapped; a duplicate is as good as
+/// the webhook whose twin it is.
 fn counts(status: &str) -> bool {
-    matches!(status, "applied" | "held")
+    matches!(status, "applied" | "held" | "duplicate")
 }
 
 /// How many of them count now.

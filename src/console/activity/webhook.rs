@@ -2,12 +2,13 @@
 
 use super::body::Body;
 use super::title;
-use crate::console::desk::{Desk, Site, query, segment};
+use crate::console::desk::{Desk, Listed, Site, query, segment};
 use crate::console::members::{History, LetIn};
 use crate::console::phrases::{self, Status};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
 use crate::console::shell::Shell;
+use crate::core::Instant;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -35,6 +36,9 @@ const FIELDS: [(&str, &str, &str); 19] = [
     ("Payments left", "payments_left", "payments_left"),
     ("Number of the payment", "pay_number", "transaction_subscription_pay_number"),
 ];
+
+/// The id of the first step of a site's feed; where the oldest that is kept has another, some have aged out.
+const FIRST_STEP: i64 = 1;
 
 /// A webhook, as the API says it.
 #[derive(Deserialize)]
@@ -64,6 +68,7 @@ struct Reading {
 
 #[derive(Deserialize)]
 struct Event {
+    id: String,
     occurred_at: String,
     purchase: Option<String>,
     told_by: Vec<String>,
@@ -148,6 +153,8 @@ struct WebhookPage {
     given: Vec<Given>,
     /// When the person had which level.
     history: Vec<History>,
+    /// Whether it has moved access, and the steps have aged out.
+    is_forgotten: bool,
     fields: Vec<Field>,
     body: Body,
     levels: Levels,
@@ -224,9 +231,15 @@ impl WebhookPage {
         self.webhook.changes == 0 && self.reading.changes.is_empty()
     }
 
-    /// Whether it has moved access, and the steps have aged out.
-    fn is_forgotten(&self) -> bool {
-        self.webhook.changes > 0 && self.reading.changes.is_empty()
+    /// Whether it has moved access under other addresses alone: what it led to is looked for only with those that it
+    /// names, and with the one that its lead has now.
+    fn moved_somebody_else(&self) -> bool {
+        moved_unseen(&self.webhook, &self.reading) && !self.is_forgotten
+    }
+
+    /// What the feed has as the cause of what it led to.
+    fn cause(&self) -> &str {
+        self.reading.event.as_ref().map_or(&self.webhook.id, |event| &event.id)
     }
 
     /// What brought a level that its purchase gives, where this webhook did not and that is known.
@@ -268,6 +281,8 @@ pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
     let reading: Reading = desk.get(&format!("{api}/reading")).await?;
     let Explanation { considered: given, history } = given(&desk, &site.id, &reading).await?;
     let levels = Levels::all(&desk, &site.id).await?;
+    let is_forgotten =
+        moved_unseen(&webhook, &reading) && has_aged_out(&desk, &site.id, &webhook).await?;
     let title = title(&webhook.status, webhook.kind.as_deref());
     let shell = desk.shell_of(&site, "activity", title);
     let list = format!("{}/sites/{}/activity", shell.base, segment(&site.id));
@@ -285,9 +300,30 @@ pub async fn show(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpR
         reading,
         given,
         history,
+        is_forgotten,
         body,
         levels,
     })
+}
+
+/// Whether a webhook has moved access, and no step of that is found.
+fn moved_unseen(webhook: &Webhook, reading: &Reading) -> bool {
+    webhook.changes > 0 && reading.changes.is_empty()
+}
+
+/// Whether the feed does not go back to what a webhook has led to, which was recorded after it came. A step is never
+/// dated later than it was recorded.
+async fn has_aged_out(desk: &Desk, site_id: &str, webhook: &Webhook) -> Result<bool, Refused> {
+    #[derive(Deserialize)]
+    struct Step {
+        id: i64,
+        at: Instant,
+    }
+    let path = format!("/sites/{}/changes?limit=1", segment(site_id));
+    let kept: Listed<Step> = desk.get(&path).await?;
+    let Some(oldest) = kept.items.first() else { return Ok(true) };
+    let received_at = webhook.received_at.parse::<Instant>();
+    Ok(oldest.id > FIRST_STEP && received_at.is_ok_and(|at| at < oldest.at))
 }
 
 /// What the purchase of an event gives now: a product may be mapped long after the sale, and then the mapping is what

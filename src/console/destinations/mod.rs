@@ -13,7 +13,7 @@ mod standing;
 pub mod words;
 
 pub use show::{Run, runs};
-pub use standing::{UNREACHED, ever_confirmed, untold};
+pub use standing::{ever_confirmed, next_call, unreached, untold};
 
 use super::desk::{Cursor, Desk, Listed, Site, query, segment};
 use super::refused::Refused;
@@ -307,7 +307,8 @@ async fn list(
         let confirmed = confirmed.by(&desk, &site.id, &destination.id).await?;
         let has_confirmed =
             confirmed != NONE || ever_confirmed(&desk, &site.id, Some(&destination.id)).await?;
-        let standing = Standing::of(&destination, has_confirmed, now);
+        let next_call = next_call(&desk, &site.id, &destination, now).await?;
+        let standing = Standing::of(&destination, has_confirmed, next_call, now);
         let href = format!("{all}/{}", segment(&destination.id));
         rows.push(Row { destination, standing, href, confirmed, counts });
     }

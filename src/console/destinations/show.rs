@@ -1,13 +1,14 @@
 //! The page of a destination.
 
 use super::changed::Changed;
-use super::standing::{Standing, ever_confirmed};
+use super::standing::{Standing, ever_confirmed, next_call};
 use super::words::{Told, told};
 use super::{Counts, Destination, NONE, PUSHES_COUNTED_MAX, count, kind, path_of};
 use crate::console::desk::{Desk, Listed, segment};
 use crate::console::refused::Refused;
 use crate::console::rules::Levels;
 use crate::console::shell::Shell;
+use crate::core::Instant;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -47,8 +48,19 @@ impl Run {
         self.state != "finished"
     }
 
-    /// How many members, at most, may lack at its end what they should have there; `None` before its end, and where it
-    /// found something missing and was not to mend it.
+    /// Whether it goes on by itself to call its destination; a resync waits for pushes instead.
+    pub fn is_looking(&self) -> bool {
+        self.is_open() && self.kind != "resync"
+    }
+
+    /// Whether it had come to its end before an instant.
+    pub fn has_ended_before(&self, at: Instant) -> bool {
+        let end = self.finished_at.as_deref().and_then(|end| end.parse::<Instant>().ok());
+        end.is_some_and(|end| end < at)
+    }
+
+    /// How many of those whom it is done with, at most, may lack at its end what they should have there; `None` before
+    /// its end, and where it found something missing and was not to mend it.
     pub fn left_out(&self) -> Option<i64> {
         let left_out = match self.kind.as_str() {
             "resync" => Some(0),
@@ -172,10 +184,11 @@ pub async fn show(
     let has_confirmed =
         confirmed != NONE || ever_confirmed(&desk, &site.id, Some(&destination.id)).await?;
     let now = desk.app().clock().now();
+    let next_call = next_call(&desk, &site.id, &destination, now).await?;
     desk.page(&ShowPage {
         here: format!("{}{path}", shell.base),
         told: levels.collect(),
-        standing: Standing::of(&destination, has_confirmed, now),
+        standing: Standing::of(&destination, has_confirmed, next_call, now),
         is_pause_over: destination.is_pause_over(now),
         confirmed,
         counts: Counts::of(&desk, &site.id, &id, PUSHES_COUNTED_MAX).await?,

@@ -266,3 +266,45 @@ fn of_a_webhook_whose_steps_have_aged_out_it_is_not_said_that_it_moved_nothing()
         }
     }
 }
+
+#[test]
+fn of_a_webhook_that_moved_somebody_whom_it_does_not_name_it_is_not_said_that_nothing_is_kept() {
+    for database in [Some(Database::sqlite()), Database::postgres()].into_iter().flatten() {
+        let app = TestApp::start_with(database, &[("feed.kept_days", "1")]);
+        gold(&app);
+        // A refund that names only a lead, who had another address then than now.
+        let refunds = |number: u32, lead: u32| {
+            let (then, now) = (format!("then{lead}@x.example"), format!("now{lead}@x.example"));
+            received(&app, sale(number, &then).with("lead_id", lead).body());
+            let refund = Ipn::new("refund", number + 1).with("lead_id", lead);
+            let refund = refund.with("transaction_parent_id", number).on("2025-12-02 09:00:00");
+            let refund = received(&app, refund.body());
+            assert_eq!(app.levels_of(&then), [""; 0]);
+            let tag = json!({ "lead": { "id": lead, "email": now }, "action": "give_tag", "action_details": {} });
+            received(&app, tag.to_string());
+            refund
+        };
+        let page = |id: &str| Console::sign_in(&app).get(&format!("{ACTIVITY}/{id}"));
+        let forgotten = "how is no longer kept";
+        let somebody_else = "It has moved the access of somebody whose address it does not name.";
+        let is_of_somebody_else = |id: &str| {
+            let (page, changes) = (page(id), app.changes());
+            let revoked = changes.iter().rfind(|change| change["what"] == "revoked");
+            let cause = revoked.expect("a step")["cause"]["id"].as_str().expect("an id");
+            let feed = format!(
+                "The feed of the API, GET /api/v1/sites/default/changes, says whose: look there for the cause {cause}."
+            );
+            assert!(page.says(somebody_else) && page.says(&feed), "{}", page.text());
+            assert!(!page.says(forgotten), "{}", page.text());
+        };
+        let id = refunds(1001, 7);
+        is_of_somebody_else(&id);
+        app.at(instant("2026-01-05T00:00:00Z"));
+        let aged = page(&id);
+        assert!(aged.says(forgotten) && !aged.says(somebody_else), "{}", aged.text());
+        // What came since is kept, although what was before is not.
+        let later = refunds(2001, 8);
+        is_of_somebody_else(&later);
+        assert!(page(&id).says(forgotten), "{}", page(&id).text());
+    }
+}

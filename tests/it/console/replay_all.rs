@@ -65,6 +65,28 @@ on_both_databases! {
         assert!(console.get(&format!("{ACTIVITY}?status=unmatched")).says("refund@x.example"));
     }
 
+    fn a_duplicate_counts_as_the_webhook_does_whose_twin_it_is(app: &TestApp) {
+        app.level("gold");
+        app.map(&json!({ "product_id": "501", "level": "gold" }));
+        let dana = Ipn::new("sale", 1).of("dana@x.example");
+        assert_eq!(app.receives(dana.body()).status, 200);
+        app.drain();
+        app.patch(SITE, &json!({ "ipn_secret": "another" }));
+        for told in [dana, Ipn::new("sale", 2).of("eva@x.example")] {
+            assert_eq!(app.receives(told.body()).status, 200);
+        }
+        app.drain();
+        app.patch(SITE, &json!({ "ipn_secret": "ipn-secret-EXAMPLE" }));
+        let console = Console::sign_in(app);
+        let list = console.get(REJECTED);
+        assert!(list.says("Replay these 2"), "{}", list.text());
+        let done = replayed(&console, &list);
+        assert!(done.says("All 2 were replayed, and count now."), "{}", done.text());
+        assert!(done.html.contains("<div class=\"notice success\" role=\"status\""), "{}", done.html);
+        let twin = console.get(&format!("{ACTIVITY}?status=duplicate"));
+        assert!(twin.says("dana@x.example") && !twin.says("eva@x.example"), "{}", twin.text());
+    }
+
     fn whoever_may_only_read_is_not_offered_it_and_is_refused(app: &TestApp) {
         app.patch(SITE, &json!({ "ipn_secret": "another" }));
         let sale = Ipn::new("sale", 1).of("dana@x.example");

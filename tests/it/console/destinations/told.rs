@@ -4,7 +4,9 @@ use super::{API, PAGES, adds_ghost, carries, grants, has_webhook, on_both};
 use crate::alarms::receiver::{Receiver, status};
 use crate::console::support::{Console, Page};
 use crate::support::ghost::{Ghost, Member};
+use crate::support::instant;
 use chrono::TimeDelta;
+use latchkey::store::destinations;
 use serde_json::{Value, json};
 
 /// What stands beside the name of a destination that is well.
@@ -49,7 +51,7 @@ fn a_destination_is_ok_once_it_has_confirmed_something_and_an_edit_alone_says_no
         assert!(console.get(&page).says("Choose Test to see whether it answers now."));
         let home = console.get("/sites/default");
         assert!(home.says("Door does not take what it is told"), "{}", home.text());
-        let words = "It is called again with the next change, or when you test it.";
+        let words = "It is called again by itself in a moment.";
         assert!(home.says(words) && !home.says("with growing pauses"), "{}", home.text());
         carries(app);
         for well in both() {
@@ -71,6 +73,67 @@ fn a_destination_is_ok_once_it_has_confirmed_something_and_an_edit_alone_says_no
         assert_eq!(console.form(&format!("{page}/disable"), &[]).status, 303);
         for off in both() {
             assert!(off.says("switched off"), "{}", off.text());
+        }
+    });
+}
+
+#[test]
+fn a_destination_that_is_left_alone_no_more_is_called_when_what_waits_for_it_is_tried_again() {
+    on_both(|app| {
+        let receiver = Receiver::start();
+        let page = has_webhook(app, &receiver);
+        let next_attempt = || {
+            let push = app.get("/api/v1/sites/default/pushes").json["items"][0].clone();
+            instant(push["next_attempt_at"].as_str().expect("an instant"))
+        };
+        grants(app, "ada@example.com");
+        app.drain();
+        for _ in 0..5 {
+            app.clock.set(next_attempt());
+            receiver.answers([status(500)]);
+            carries(app);
+        }
+        // The first pause of a destination is over by now; the push waits for hours.
+        app.clock.set(app.clock.now() + TimeDelta::minutes(1));
+        let later = next_attempt();
+        assert!(later > app.clock.now() + TimeDelta::hours(4), "{later}");
+        let later_in_words = later.format("%-d %B %Y, %H:%M UTC");
+        let words = format!(
+            "It is called again by itself, on {later_in_words} at the latest; before that with the next change, or \
+             when you test it."
+        );
+        let says = |words: &str| {
+            let console = Console::sign_in(app);
+            for path in [&*page, PAGES, "/sites/default"] {
+                let page = console.get(path);
+                assert!(page.says(words), "{path}: {}", page.text());
+                assert!(!page.says("It is called again with the next change"), "{}", page.text());
+            }
+        };
+        says(&words);
+        app.clock.set(later);
+        says("It is called again by itself in a moment.");
+    });
+}
+
+#[test]
+fn a_destination_that_nothing_waits_for_is_called_again_with_the_next_change() {
+    on_both(|app| {
+        let page = has_webhook(app, &Receiver::start());
+        let id = page.rsplit('/').next().expect("an id");
+        // As it stands once what it did not take is given up, or is for nobody any more.
+        let now = app.clock.now();
+        let failed = app.app.store().write(|conn| {
+            let mut one = destinations::get(conn, "default", id)?.expect("a destination");
+            one.is_down("the destination answered 500", Some(now), now);
+            destinations::stands(conn, &one)
+        });
+        failed.expect("noted");
+        let console = Console::sign_in(app);
+        for path in [&*page, PAGES, "/sites/default"] {
+            let page = console.get(path);
+            let words = "It is called again with the next change, or when you test it.";
+            assert!(page.says(words) && !page.says("by itself"), "{path}: {}", page.text());
         }
     });
 }
@@ -147,6 +210,58 @@ fn who_has_it_there_already_is_not_called_untold_once_the_destination_was_compar
         carries(app);
         let pushes = app.get("/api/v1/sites/default/pushes").json["items"].clone();
         assert_eq!(pushes, json!([]), "nothing differs");
+        assert!(!home().says("has not been brought"), "{}", home().text());
+    });
+}
+
+#[test]
+fn who_holds_a_level_that_was_added_after_a_comparison_is_called_untold_until_the_next_one() {
+    on_both(|app| {
+        app.level("silver");
+        let gives_silver = |email: &str| {
+            let path = format!("/api/v1/sites/default/members/{email}/grants");
+            let made = app.post(&path, &json!({ "level": "silver", "note": "" }));
+            assert_eq!(made.status, 201, "{made:?}");
+        };
+        grants(app, "ada@example.com");
+        for email in ["ben@example.com", "cleo@example.com", "dan@example.com"] {
+            gives_silver(email);
+        }
+        app.drain();
+        let console = Console::sign_in(app);
+        let home = || console.get("/sites/default");
+        let ghost = Ghost::start();
+        ghost.clock().set(app.clock.now());
+        for (email, label) in [("ada@example.com", "Gold"), ("ben@example.com", "Silver")] {
+            let (email, labels) = (email.to_owned(), vec![label.to_owned()]);
+            ghost.state().has(Member { email, labels, ..Member::default() });
+        }
+        let page = adds_ghost(&console, &ghost);
+        let compares = || {
+            let asked = app.post("/api/v1/sites/default/drift/repair", &json!({}));
+            assert_eq!(asked.status, 202, "{asked:?}");
+            carries(app);
+        };
+        compares();
+        assert!(!home().says("has not been brought"), "{}", home().text());
+
+        let levels = json!([{ "level": "gold", "remote": "Gold" }, { "level": "silver", "remote": "Silver" }]);
+        let edited = app.patch(&page.replace(PAGES, API), &json!({ "levels": levels }));
+        assert_eq!(edited.status, 200, "{edited:?}");
+        // Three hold it, and of these at most one was looked at for the sake of the other level.
+        let words = "2 members' access has not been brought to “Club” yet";
+        assert!(home().says(words), "{}", home().text());
+        assert!(home().says("or was told of that level, gets it there at the next comparison"));
+        // Whoever changes from now on is told by itself.
+        app.clock.set(app.clock.now() + TimeDelta::minutes(1));
+        ghost.clock().set(app.clock.now());
+        gives_silver("eve@example.com");
+        carries(app);
+        assert!(home().says(words), "{}", home().text());
+        // Whoever has it there already is sent nothing, and is not called untold for ever.
+        compares();
+        let pushes = app.get("/api/v1/sites/default/pushes").json["items"].clone();
+        assert_eq!(pushes.as_array().map(Vec::len), Some(3), "cleo, dan and eve: {pushes}");
         assert!(!home().says("has not been brought"), "{}", home().text());
     });
 }
