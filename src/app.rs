@@ -23,6 +23,7 @@ use crate::settings::{Settings, Upgrades};
 use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::web::auth::{Remembered, remembered};
+use crate::web::client::TrustedProxies;
 use crate::web::health::Probe;
 use crate::web::metrics::Looked;
 use crate::web::problem::Problem;
@@ -50,6 +51,7 @@ struct Parts {
     base_url: String,
     admin_key_hash: Option<[u8; 32]>,
     remembered_keys: Remembered,
+    trusted_proxies: TrustedProxies,
     sign_ins: Throttle,
     probe: Probe,
     looked: Looked,
@@ -119,6 +121,11 @@ impl App {
     /// The keys that were looked up lately.
     pub fn remembered_keys(&self) -> &Remembered {
         &self.0.remembered_keys
+    }
+
+    /// The proxies that are believed whose request they pass on.
+    pub fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.trusted_proxies
     }
 
     /// How often somebody may try to sign in.
@@ -282,6 +289,7 @@ pub fn start(settings: &Settings, options: &Options) -> anyhow::Result<Running> 
         base_url: settings.server.base_url(address),
         admin_key_hash: key.map(|key| secrets::hash(key.expose_secret())),
         remembered_keys: remembered(),
+        trusted_proxies: TrustedProxies::within(&settings.server.trusted_proxies),
         sign_ins: Throttle::default(),
         probe: Probe::default(),
         looked: Looked::default(),
@@ -337,7 +345,8 @@ fn or_cores(asked: usize) -> usize {
 }
 
 impl Running {
-    /// Serves until `stop` resolves; then what is in flight is finished, committed and answered.
+    /// Serves until `stop` resolves; then requests in flight are finished, committed and answered. Pushes and alarms that
+    /// are being sent are cut at once: what is not noted is sent again.
     pub async fn until(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
@@ -346,7 +355,7 @@ impl Running {
             (handle, actix_web::rt::spawn(server))
         });
         stop.await;
-        tracing::info!("stopping: what is in flight is finished first");
+        tracing::info!("stopping: requests in flight are finished first");
         self.app.0.closing.send_replace(true);
         handle.stop(true).await;
         serving.await.map_err(std::io::Error::other)??;

@@ -70,14 +70,14 @@ pub struct Server {
     /// Base of the URLs that are shown, without a slash at its end. Absent: made from the address, see [`Server::base_url`].
     #[serde(default, deserialize_with = "values::public_url")]
     pub public_url: Option<String>,
-    /// Ranges whose forwarding headers count. Empty: nobody's.
+    /// Ranges whose headers are believed that name the client. Empty: nobody's.
     #[serde(deserialize_with = "values::cidr_list")]
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that serve requests. 0: one for each core.
     pub workers: usize,
     /// Open connections, all threads together.
     pub connections_max: usize,
-    /// Seconds that a stop waits for what is under way.
+    /// Seconds that a stop waits for requests under way.
     pub shutdown_seconds: u64,
 }
 
@@ -101,6 +101,7 @@ pub struct Database {
     pub connections_max: u32,
     /// Seconds that a process which has stopped keeps its locks on PostgreSQL; `config/default.toml` says what a Unix
     /// socket leaves out.
+    #[serde(deserialize_with = "values::lease_seconds")]
     pub lease_seconds: u32,
 }
 

@@ -6,7 +6,7 @@ use crate::core::Instant;
 use crate::first_start::{give_hook, webhook_url};
 use crate::store::sites;
 use crate::web::auth::{Admin, Auth};
-use crate::web::extract::Json;
+use crate::web::extract::Optional;
 use crate::web::problem::Problem;
 use crate::web::shapes::Uri;
 use actix_web::{HttpResponse, web};
@@ -36,6 +36,12 @@ fn overlap_hours() -> i64 {
     OVERLAP_HOURS
 }
 
+impl Default for Rotate {
+    fn default() -> Self {
+        Self { overlap_hours: overlap_hours() }
+    }
+}
+
 /// The new webhook URL.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "RotatedWebhookUrl")]
@@ -52,7 +58,7 @@ pub async fn rotate(
     app: web::Data<App>,
     _: Auth<Admin>,
     site: web::Path<String>,
-    body: Json<Rotate>,
+    body: Optional<Rotate>,
 ) -> Result<HttpResponse, Problem> {
     let hours = body.0.overlap_hours;
     if !(0..=OVERLAP_HOURS_MAX).contains(&hours) {

@@ -9,7 +9,7 @@ use crate::secrets;
 use crate::store::conn::Conn;
 use crate::store::keys::{self, Key};
 use crate::store::sites;
-use crate::web::answer::{self, Resource};
+use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Admin, Auth, Caller};
 use crate::web::extract::{Json, Listing, Nothing, Query, name_fault};
 use crate::web::problem::{Fault, Problem};
@@ -17,6 +17,7 @@ use crate::web::shapes::{Name, Slug};
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A key as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -38,7 +39,12 @@ pub struct KeyView {
     last_used_at: Option<Instant>,
 }
 
-impl Resource for KeyView {}
+impl Resource for KeyView {
+    // Nothing of a key is edited: it is made and revoked.
+    fn decided(&self) -> Option<Value> {
+        Some(json!([self.id]))
+    }
+}
 
 impl KeyView {
     /// Its id, to revoke it by.
@@ -90,7 +96,11 @@ pub struct MadeView {
     pub key: String,
 }
 
-impl Resource for MadeView {}
+impl Resource for MadeView {
+    fn decided(&self) -> Option<Value> {
+        self.known.decided()
+    }
+}
 
 /// `GET /keys`
 pub async fn list(
@@ -214,16 +224,20 @@ pub fn make(conn: &mut Conn, asked: Create, now: Instant) -> Result<MadeView, Pr
 pub async fn revoke(
     app: web::Data<App>,
     auth: Auth<Admin>,
+    request: HttpRequest,
     id: web::Path<String>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
+    let if_match = IfMatch::of(&request);
     let revoked = app.blocking(move |app| {
-        let revoked = app.store().write(|conn| match keys::get(conn, &id)? {
-            Some(key) if reaches(&auth.caller, &key) => keys::delete(conn, &key.id),
-            _ => Ok(false),
+        let unknown = || Problem::not_found("key");
+        app.store().write(|conn| {
+            let found = keys::get(conn, &id)?.filter(|key| reaches(&auth.caller, key));
+            if_match.check(&KeyView::from(found.ok_or_else(unknown)?))?;
+            if keys::delete(conn, &id)? { Ok(()) } else { Err(unknown()) }
         })?;
         app.remembered_keys().forget();
-        if revoked { Ok(()) } else { Err(Problem::not_found("key")) }
+        Ok(())
     });
     revoked.await?;
     Ok(HttpResponse::NoContent().finish())

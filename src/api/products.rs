@@ -14,13 +14,19 @@ use crate::store::products::{self, Product};
 use crate::store::{Result as Stored, product_counts, purchases};
 use crate::web::answer::{self, IfMatch, Resource};
 use crate::web::auth::{Auth, Manage, Read};
-use crate::web::extract::{self, Json, Nothing, PAGE_ITEMS_MAX, Page, Query};
+use crate::web::extract::{self, Json, Nothing, Page, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::NaiveDateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+
+/// How many products are looked through for one page, when few of them may have the part that is asked for.
+const LOOKED_THROUGH_MAX: usize = 20_000;
+/// How many of them are read at once.
+const LOOKED_THROUGH_AT_ONCE: usize = 1_000;
 
 /// A product as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -143,7 +149,8 @@ fn existing(conn: &mut Conn, bench: &Bench, id: &str) -> Result<ProductView, Pro
 pub struct List {
     /// Only products with this status.
     status: Option<Status>,
-    /// Only products whose id or name has this part; the whole id of a product finds that product alone.
+    /// Only products whose id or name has this part; the whole id of a product finds that product alone. A page may be
+    /// short, or empty, before the last where few of very many products have it.
     q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
@@ -158,18 +165,25 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let List { status, q, limit, cursor } = query.0;
     let page = Page::of(limit, cursor.as_deref(), 2)?;
-    let asked = page.asked();
     let before = page.after_instant()?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let part = q.unwrap_or_default().trim().to_owned();
     let found = app.blocking(move |app| {
         app.look(&site, |conn, bench| {
-            let found = matching(conn, &bench.site.id, status, &part, before, asked)?;
-            Ok(views(conn, bench, found)?)
+            let (found, last) = matching(conn, &bench.site.id, status, &part, before, limit)?;
+            Ok((views(conn, bench, found)?, last))
         })
     });
-    Ok(answer::page(&page, found.await?, |product| {
-        extract::instant_key(product.first_seen_at.naive_utc(), &product.product_id)
-    }))
+    let (items, last) = found.await?;
+    let next = last.map(|(at, id)| extract::instant_key(at, &id));
+    Ok(answer::items_until(&items, next.as_deref()))
+}
+
+/// Where a product stands in the list.
+type Place = (NaiveDateTime, String);
+
+fn place(product: &Product) -> Place {
+    (product.first_seen_at, product.product_id.clone())
 }
 
 /// Whether the id or the name of a product has a part, which is written in lower case.
@@ -178,16 +192,17 @@ fn names(product: &Product, part: &str) -> bool {
     has(&product.product_id) || product.name.as_deref().is_some_and(has)
 }
 
-/// A page of the products with a status whose name or id has a part; those are looked through, many at once. One whose
-/// whole id it is, is found alone and without a look at any other.
+/// A page of the products with a status whose name or id has a part, and where the last stands that was looked at, where
+/// more follow. They are looked through, many at once; the page is short where few of the many that were looked at have
+/// it. One whose whole id it is, is found alone and without a look at any other.
 fn matching(
     conn: &mut Conn,
     site_id: &str,
     status: Option<Status>,
     part: &str,
-    mut before: Option<(chrono::NaiveDateTime, String)>,
-    limit: i64,
-) -> Stored<Vec<Product>> {
+    mut before: Option<Place>,
+    limit: usize,
+) -> Stored<(Vec<Product>, Option<Place>)> {
     let whole = if part.is_empty() {
         Vec::new()
     } else {
@@ -197,20 +212,30 @@ fn matching(
         let is_asked_for =
             |product: &Product| status.is_none_or(|status| status == product.status().into());
         let first = before.is_none();
-        return Ok(whole.into_iter().filter(|product| first && is_asked_for(product)).collect());
+        let found = whole.into_iter().filter(|product| first && is_asked_for(product)).collect();
+        return Ok((found, None));
     }
     let part = &part.to_lowercase();
-    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
-    let at_once = if part.is_empty() { limit } else { limit.max(PAGE_ITEMS_MAX) };
-    let mut found = Vec::new();
+    // One more than the page shows tells whether there is a next page.
+    let at_once = if part.is_empty() { limit + 1 } else { LOOKED_THROUGH_AT_ONCE };
+    let rows = i64::try_from(at_once).unwrap_or(i64::MAX);
+    let (mut found, mut looked_through) = (Vec::new(), 0);
     loop {
-        let batch = products::list(conn, site_id, status.map(Status::into), before, at_once)?;
-        let is_last = i64::try_from(batch.len()).is_ok_and(|read| read < at_once);
-        before = batch.last().map(|product| (product.first_seen_at, product.product_id.clone()));
-        found.extend(batch.into_iter().filter(|product| part.is_empty() || names(product, part)));
-        if is_last || found.len() >= enough {
-            found.truncate(enough);
-            return Ok(found);
+        let batch = products::list(conn, site_id, status.map(Status::into), before, rows)?;
+        let is_last = batch.len() < at_once;
+        looked_through += batch.len();
+        before = batch.last().map(place);
+        found.extend(batch.into_iter().filter(|product| names(product, part)));
+        if found.len() > limit {
+            found.truncate(limit);
+            let last = found.last().map(place);
+            return Ok((found, last));
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+        if looked_through >= LOOKED_THROUGH_MAX {
+            return Ok((found, before));
         }
     }
 }

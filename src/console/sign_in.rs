@@ -84,7 +84,7 @@ pub async fn sign_in(
         next: fields.text("next").map(str::to_owned),
         link: fields.text("link").map(str::to_owned),
     };
-    let address = request.peer_addr().map(|peer| peer.ip());
+    let address = app.trusted_proxies().client_of(&request);
     if let Some(seconds) = app.sign_ins().wait(address, Instant::now()) {
         let fault = format!("Too many keys were wrong. Wait {seconds} seconds, then try again.");
         let mut again = form(&request, StatusCode::TOO_MANY_REQUESTS, &asked, fault)?;

@@ -174,6 +174,8 @@ fn a_wrong_value_is_named_and_not_repeated() {
         ("[flow]\nbatch_timers_max = 4294967296", "flow.batch_timers_max"),
         ("[database]\nurl = 'mysql://u:hunter2@h/d'", "database.url"),
         ("[database]\nurl = ['hunter2']", "database.url"),
+        ("[database]\nlease_seconds = 86401", "database.lease_seconds"),
+        ("[database]\nlease_seconds = 4294967296", "database.lease_seconds"),
         ("[admin]\nkey = ''", "admin.key"),
         ("[egress]\nallow = '10.0.0.0/8'", "egress.allow"),
         ("[egress]\nallow = ['10.0.0.0/33']", "egress.allow"),
@@ -190,6 +192,14 @@ fn a_wrong_value_is_named_and_not_repeated() {
         &error("", &variable, &[]),
         &["`flow.poll_ms`", "LATCHKEY__FLOW__POLL_MS", "whole number"],
     );
+}
+
+#[test]
+fn a_lease_of_more_than_a_day_is_refused_with_the_longest_one() {
+    let lease = |seconds| load("", &[("LATCHKEY__DATABASE__LEASE_SECONDS", seconds)], &[]);
+    assert_eq!(lease("86400").unwrap().database.lease_seconds, 86_400);
+    let said = lease("86401").unwrap_err().to_string();
+    assert_says(&said, &["`database.lease_seconds`", "LEASE_SECONDS", "at most 86400 seconds"]);
 }
 
 #[test]

@@ -36,6 +36,18 @@ pub(super) fn cidr_list<'de, D: Deserializer<'de>>(
     ranges.collect()
 }
 
+/// The longest lease, a day: PostgreSQL counts it in milliseconds and takes no more than 24 days.
+const LEASE_SECONDS_MAX: u32 = 86_400;
+
+pub(super) fn lease_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let seconds = u32::deserialize(deserializer)?;
+    if seconds > LEASE_SECONDS_MAX {
+        let expected = format!("at most {LEASE_SECONDS_MAX} seconds are expected, which is a day");
+        return Err(D::Error::custom(expected));
+    }
+    Ok(seconds)
+}
+
 /// The URL as it is put before a path: without a slash at its end.
 pub(super) fn public_url<'de, D: Deserializer<'de>>(
     deserializer: D,

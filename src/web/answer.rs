@@ -2,7 +2,7 @@
 
 use super::extract::{Page, cursor};
 use super::problem::Problem;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -80,20 +80,23 @@ fn listed(header: &str) -> impl Iterator<Item = &str> {
     header.split(',').map(str::trim)
 }
 
-/// Whoever keeps an answer asks before they use it again: nobody is let in by what was once true.
-const ASK_AGAIN: (&str, &str) = ("Cache-Control", "no-cache");
+/// Says that whoever keeps an answer asks before they use it again, unless it says something itself: nobody is let in by
+/// what was once true.
+pub fn ask_again(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+}
 
 /// 200 with a thing, or 304 where the caller has it already.
 pub fn thing(request: &HttpRequest, thing: &impl Resource) -> HttpResponse {
     let body = written(thing);
     let tag = etag_of(thing, &body);
     if knows(request, &tag) {
-        let mut known = HttpResponse::NotModified();
-        return known.insert_header((header::ETAG, tag)).insert_header(ASK_AGAIN).finish();
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
     HttpResponse::Ok()
         .insert_header((header::ETAG, tag))
-        .insert_header(ASK_AGAIN)
         .content_type(header::ContentType::json())
         .body(body)
 }

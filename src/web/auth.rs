@@ -3,6 +3,7 @@
 //! Absences that tests check: no route without a scope; a key that is bound to a site finds nothing
 //! of another one, not even that it exists.
 
+use super::answer::ask_again;
 use super::lately::Lately;
 use super::problem::Problem;
 use crate::app::App;
@@ -103,19 +104,21 @@ fn admit<N: Needs>(request: &HttpRequest) -> Result<Auth<N>, Problem> {
 }
 
 /// Asks for a key before anything else of a request is looked at: whoever has none learns nothing,
-/// not even how a body is wrong.
+/// not even how a body is wrong. Whatever is answered, a refusal as well, is asked for again each time.
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match caller_of(&request).await {
+    let mut answer = match caller_of(&request).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            Ok(next.call(request).await?.map_into_left_body())
+            next.call(request).await?.map_into_left_body()
         }
         // A refusal is an answer to this request, of which the log and the counts tell.
-        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
-    }
+        Err(problem) => request.error_response(problem).map_into_right_body(),
+    };
+    ask_again(answer.headers_mut());
+    Ok(answer)
 }
 
 async fn caller_of(request: &ServiceRequest) -> Result<Arc<Caller>, Problem> {

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod answer;
 pub mod auth;
+pub mod client;
 pub mod extract;
 pub mod health;
 pub mod lately;

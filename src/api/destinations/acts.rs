@@ -7,7 +7,7 @@ use crate::dispatch::sealed::{self, SECRET, SECRET_BEFORE};
 use crate::store::destinations::{self, Destination, State};
 use crate::store::pushes;
 use crate::web::auth::{Auth, Manage};
-use crate::web::extract::{Json, Nothing, Query};
+use crate::web::extract::{Json, Nothing, Optional, Query};
 use crate::web::problem::Problem;
 use actix_web::{HttpResponse, web};
 use chrono::TimeDelta;
@@ -66,7 +66,7 @@ pub async fn rotate(
     app: web::Data<App>,
     _: Auth<Manage>,
     path: web::Path<(String, String)>,
-    body: Json<Rotate>,
+    body: Optional<Rotate>,
 ) -> Result<HttpResponse, Problem> {
     let (site, id) = path.into_inner();
     let hours = body.0.overlap_hours;

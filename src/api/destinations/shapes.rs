@@ -228,6 +228,12 @@ fn overlap_hours() -> i64 {
     super::acts::OVERLAP_HOURS
 }
 
+impl Default for Rotate {
+    fn default() -> Self {
+        Self { overlap_hours: overlap_hours() }
+    }
+}
+
 /// The new secret of a destination.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RotatedDestinationSecret")]

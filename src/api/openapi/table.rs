@@ -395,6 +395,7 @@ fn keys() -> Vec<Operation> {
             .made::<keys::MadeView>(),
         get("/keys/{id}", keys::get, "getKey", "Look at a key").thing::<keys::KeyView>("The key."),
         delete("/keys/{id}", keys::revoke, "revokeKey", "Revoke a key")
+            .if_match()
             .ended("It is refused everywhere within a second."),
     ]
 }

@@ -1,8 +1,8 @@
 //! `/keys`, and what a key opens.
 
-use super::{SITE, each, items, problem, refused_at};
+use super::{SITE, each, items, problem, refused_at, write_if};
 use crate::on_both_databases;
-use crate::support::{Reply, TestApp, instant};
+use crate::support::{ADMIN_KEY, Reply, TestApp, instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -47,6 +47,29 @@ on_both_databases! {
         problem(&with_key(app, key, "GET", SITE, None), 401, "unauthorized");
         problem(&app.get(&path), 404, "not-found");
         problem(&app.delete(&path), 404, "not-found");
+    }
+
+    fn a_key_is_revoked_only_by_whoever_means_this_one(app: &TestApp) {
+        let made = app.post("/api/v1/keys", &json!({ "name": "a script", "scopes": ["read"] }));
+        let path = made.header("location").expect("a Location").to_owned();
+        let key = made.json["key"].as_str().expect("a key");
+        let revoke = |tag: &str| write_if(app, "DELETE", &path, tag, &json!({}));
+        problem(&revoke("\"another\""), 412, "changed-since");
+        assert_eq!(with_key(app, key, "GET", SITE, None).status, 200, "what is refused ends nothing");
+        let read = app.get(&path);
+        app.clock.set(app.clock.now() + TimeDelta::hours(1));
+        app.app.remembered_keys().forget();
+        assert_eq!(with_key(app, key, "GET", SITE, None).status, 200);
+        let used = app.get(&path);
+        assert_ne!(used.header("etag"), read.header("etag"), "it shows its last use");
+        assert_eq!(revoke(read.header("etag").expect("an ETag")).status, 204, "which is nobody's edit");
+        problem(&with_key(app, key, "GET", SITE, None), 401, "unauthorized");
+        problem(&revoke("*"), 404, "not-found");
+
+        let made = app.post("/api/v1/keys", &json!({ "name": "another", "scopes": ["read"] }));
+        let path = made.header("location").expect("a Location");
+        let tag = made.header("etag").expect("an ETag");
+        assert_eq!(write_if(app, "DELETE", path, tag, &json!({})).status, 204);
     }
 
     fn the_last_use_of_a_key_is_noted_no_more_than_once_a_minute(app: &TestApp) {
@@ -178,6 +201,16 @@ on_both_databases! {
         app.clock.set(ends);
         problem(&app.post_raw(&old, r#"{"lead":{}}"#), 404, "not-found");
         assert_eq!(app.post_raw(&new, r#"{"lead":{}}"#).status, 200);
+    }
+
+    fn a_rotation_that_is_told_nothing_overlaps_for_a_day(app: &TestApp) {
+        let old = app.hook();
+        let path = format!("{SITE}/webhook-url/rotate");
+        let rotated = app.request("POST", &path, |request| request.bearer_auth(ADMIN_KEY));
+        assert_eq!(rotated.status, 200, "{rotated:?}");
+        assert_eq!(rotated.json["previous_ends_at"], json!(app.clock.now() + TimeDelta::hours(24)));
+        assert!(rotated.json["webhook_url"].as_str().unwrap().ends_with(&app.hook()));
+        assert_ne!(app.hook(), old);
     }
 
     fn a_rotation_without_overlap_ends_the_old_url_at_once(app: &TestApp) {

@@ -28,6 +28,7 @@ mod openapi;
 mod paging;
 mod plans;
 mod products;
+mod proxies;
 mod pushes;
 mod raw;
 mod recomputes;

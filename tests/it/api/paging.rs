@@ -12,6 +12,7 @@ fn lists() -> Vec<(String, &'static str, bool)> {
         ("/api/v1/sites".to_owned(), "id", true),
         (format!("{SITE}/products"), "product_id", true),
         (format!("{SITE}/products?status=unmapped"), "product_id", true),
+        (format!("{SITE}/products?q=MEAL"), "product_id", true),
         (format!("{SITE}/levels"), "id", true),
         (format!("{SITE}/mappings"), "level", true),
         (format!("{SITE}/members"), "email", true),

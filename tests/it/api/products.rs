@@ -5,8 +5,11 @@ use super::{
     SITE, applied, each, gold, honours_etags, items, next_good_webhook_is_applied, problem,
     refused_at,
 };
+use crate::console::support::Console;
 use crate::on_both_databases;
-use crate::support::{ADMIN_KEY, TestApp, instant};
+use crate::support::{ADMIN_KEY, START, TestApp, instant};
+use chrono::TimeDelta;
+use latchkey::store::products::{self, Product, Status};
 use serde_json::{Value, json};
 
 fn product(app: &TestApp) -> Value {
@@ -103,6 +106,55 @@ on_both_databases! {
         assert_eq!((found("7&status=unmapped"), found("7&status=mapped")), (vec!["7".to_owned()], vec![]));
         assert_eq!(found("7&limit=1"), ["7"]);
         assert_eq!(found("l&status=unmapped&limit=1"), ["72"]);
+    }
+
+    fn a_part_that_few_of_very_many_products_have_is_found_page_by_page(app: &TestApp) {
+        // The oldest few, behind as many others as are looked through for one page.
+        const FEW: i64 = 3;
+        const LOOKED_THROUGH: i64 = 20_000;
+        let product = |number: i64| {
+            let at = (instant(START) + TimeDelta::seconds(number)).naive_utc();
+            Product {
+                site_id: "default".to_owned(),
+                product_id: (700_000 + number).to_string(),
+                name: Some(if number < FEW { "Yoga" } else { "Soups" }.to_owned()),
+                named_at: None,
+                status: Status::Unmapped.as_str().to_owned(),
+                first_seen_at: at,
+                last_seen_at: at,
+            }
+        };
+        let all: Vec<Product> = (0..FEW + LOOKED_THROUGH).map(product).collect();
+        let stored = app.app.store().write(|conn| {
+            all.chunks(500).try_for_each(|some| products::replace(conn, "default", some))
+        });
+        stored.expect("stored");
+
+        let page = |query: &str| {
+            let page = app.get(&format!("{SITE}/products?{query}"));
+            let next = page.json["next_cursor"].as_str().map(str::to_owned);
+            (each(&items(&page), "product_id"), next)
+        };
+        let (found, next) = page("q=yoga");
+        assert_eq!(found, [] as [&str; 0], "so many are looked through, and no more");
+        let behind = next.expect("a cursor to go on");
+        let (found, next) = page(&format!("q=yoga&limit=2&cursor={behind}"));
+        assert_eq!(found, ["700002", "700001"]);
+        let (found, next) = page(&format!("q=yoga&limit=2&cursor={}", next.expect("a cursor")));
+        assert_eq!((found, next), (vec!["700000".to_owned()], None));
+        assert_eq!(page("q=700000"), (vec!["700000".to_owned()], None), "its whole id finds it at once");
+        assert_eq!(page("limit=1").0, ["720002"], "whatever has no part is not looked through");
+
+        let console = Console::sign_in(app);
+        let first = console.get("/sites/default/products?q=yoga");
+        assert!(first.says("No product so far") && !first.says("No product here"), "{}", first.text());
+        let (to_next, _) = first.html.split_once("\" rel=\"next\"").expect("a link to go on");
+        let (_, next) = to_next.rsplit_once("href=\"").expect("its address");
+        let next = console.get(&next.replace("&#38;", "&").replace("&amp;", "&"));
+        for number in [700_000, 700_001, 700_002] {
+            assert!(next.html.contains(&format!("new.{number}.level")), "{}", next.text());
+        }
+        assert!(!next.says("No product"), "{}", next.text());
     }
 
     fn a_product_honours_etags(app: &TestApp) {

@@ -84,7 +84,7 @@ fn documented(reply: &Reply, what: &str) {
 
 /// Whether no body at all is as good as an empty one.
 fn may_say_nothing(path: &str) -> bool {
-    ["/resync", "/retry", "/test-purchase", "/drift", "/repair"]
+    ["/resync", "/retry", "/test-purchase", "/drift", "/repair", "/rotate", "/rotate-secret"]
         .iter()
         .any(|act| path.ends_with(act))
 }
@@ -269,6 +269,38 @@ on_both_databases! {
             assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
             assert_eq!(head.header("etag"), get.header("etag"), "{path}");
         }
+        next_good_webhook_is_applied(app);
+    }
+
+    fn whoever_keeps_an_answer_has_to_ask_before_they_use_it_again(app: &TestApp) {
+        prepared(app);
+        let says = |reply: &Reply, status: u16| {
+            assert_eq!((reply.status, reply.header("cache-control")), (status, Some("no-cache")), "{reply:?}");
+        };
+        for (_, path) in every_route().into_iter().filter(|(method, _)| *method == "GET") {
+            let reply = app.get(&path);
+            println!("{path}");
+            says(&reply, reply.status);
+        }
+        says(&app.get(&format!("{SITE}/members")), 200);
+        says(&app.get(&format!("{SITE}/members/dana@x.example/access")), 200);
+        let question = json!({ "email": "dana@x.example", "level": "gold" });
+        says(&app.post(&format!("{SITE}/access/check"), &question), 200);
+        says(&app.post(&format!("{SITE}/levels"), &json!({ "id": "silver" })), 201);
+        says(&app.delete(&format!("{SITE}/levels/silver")), 204);
+        says(&app.get(&format!("{SITE}/members?x=1")), 400);
+        says(&app.request("GET", SITE, |request| request), 401);
+        says(&app.get("/api/v1/sites/nowhere/members"), 404);
+        says(&app.get("/api/v1/nonsense"), 404);
+        says(&send(app, "PUT", SITE, "{}"), 405);
+
+        let door = format!("{SITE}/access?email=dana@x.example&level=gold");
+        let answer = app.get(&door);
+        says(&answer, 200);
+        let tag = answer.header("etag").expect("an ETag").to_owned();
+        let known = app.request("GET", &door, |request| request.bearer_auth(ADMIN_KEY).header("if-none-match", &tag));
+        says(&known, 304);
+        assert_eq!(known.header("etag"), Some(&*tag));
         next_good_webhook_is_applied(app);
     }
 

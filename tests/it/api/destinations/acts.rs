@@ -5,7 +5,7 @@ use crate::alarms::receiver::{Answer, Heard, Receiver, status};
 use crate::api::bodies::sale;
 use crate::api::{SITE, applied, gold, items, problem, refused_at};
 use crate::support::hmac::hmac;
-use crate::support::{TestApp, instant};
+use crate::support::{ADMIN_KEY, TestApp, instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -139,6 +139,19 @@ fn while_a_secret_is_changed_messages_are_signed_with_both_and_no_longer() {
         assert_eq!(one, [signed_with(&heard, &new)]);
         assert_eq!(now(app, &destination)["secret_before_until"], Value::Null);
         assert_eq!(app.post(&rotate, &json!({})).json["previous_ends_at"], "2026-01-02T02:00:00Z");
+    });
+}
+
+#[test]
+fn a_change_of_a_secret_that_is_told_nothing_overlaps_for_a_day() {
+    on_both(|app| {
+        let receiver = Receiver::start();
+        let destination = make(app, &webhook(&receiver));
+        let rotate = format!("{}/rotate-secret", address(&destination));
+        let rotated = app.request("POST", &rotate, |request| request.bearer_auth(ADMIN_KEY));
+        assert_eq!(rotated.status, 200, "{rotated:?}");
+        assert_eq!(rotated.json["previous_ends_at"], "2026-01-02T00:00:00Z");
+        assert_ne!(rotated.json["secret"], destination["secret"]);
     });
 }
 
