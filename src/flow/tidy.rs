@@ -21,7 +21,7 @@ const BESIDE_WORK_EVERY: TimeDelta = TimeDelta::seconds(1);
 const RESTS: u32 = 9;
 
 /// The longest rest: a batch that had to wait for somebody does not put off all others for hours.
-const REST_MAX: Duration = Duration::from_secs(10);
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// How long after its deletion a site may still be known somewhere, with a webhook on its way: a row
 /// of a site that is gone cannot be stored, and the group that it is in has to be taken apart.

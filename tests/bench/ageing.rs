@@ -17,8 +17,10 @@ use serde_json::json;
 const ROWS_AT_ONCE: usize = 500;
 /// How long ago those were received whose bodies have aged, in days: longer than any is kept.
 const RECEIVED_DAYS_AGO: i64 = 500;
-/// Seconds for which it is found out what saturates intake here.
+/// Seconds for which it is found out what saturates intake here; a server that was just started is warm after them.
 const SECONDS_OF_LOOK: f64 = 2.0;
+/// How many times as long as others each measurement takes: the workers rest between two batches.
+const TIMES_AS_LONG: f64 = 3.0;
 /// The most that the slowest answers may take while bodies age out, of what they take while none does.
 const SLOWER_MAX: f64 = 2.0;
 
@@ -35,16 +37,20 @@ pub fn measure(
     server.ask("PATCH", SITE, &json!({ "enabled": false }))?;
     store_aged(&fresh, arguments.aged)?;
     let webhooks = Webhooks::new();
-    let look = load::closed(&server.address, arguments.connections, SECONDS_OF_LOOK, || {
-        server.webhook(webhooks.next())
-    })?;
+    fresh.look()?;
+    let look = |server: &Server| {
+        let request = || server.webhook(webhooks.next());
+        load::closed(&server.address, arguments.connections, SECONDS_OF_LOOK, request)
+    };
+    let rate = look(&server)?.rate() / 2.0;
     let at_half = |server: &Server| {
         let request = || server.webhook(webhooks.next());
-        let rate = look.rate() / 2.0;
-        load::open(&server.address, arguments.connections, arguments.seconds, rate, request)
+        let seconds = TIMES_AS_LONG * arguments.seconds;
+        load::open(&server.address, arguments.connections, seconds, rate, request)
     };
     let quiet = at_half(&server)?;
     let (server, _) = server.restart_keeping(&fresh.url, 1)?;
+    look(&server)?;
     let before = fresh.rows("bodies")?;
     let ageing = at_half(&server)?;
     let came = load::count(ageing.latencies.len());
