@@ -31,6 +31,7 @@ pub mod preview;
 pub mod process;
 mod pushes;
 mod queues;
+mod readdress;
 pub mod rebuild;
 pub mod recompute;
 mod record;

@@ -1,11 +1,12 @@
 //! The one path to access: whatever happened, what it touched is computed again here.
 //!
 //! Events that were touched are merged anew from their observations ([`merge_events`]), linked to
-//! purchases and folded ([`super::fold`]), and the members concerned are answered and compared with
-//! what was recorded ([`super::record`]). All of it inside one transaction, under the site's lock.
+//! purchases and folded ([`super::fold`]), the addresses of their leads are read ([`super::readdress`]), and the
+//! members concerned are answered and compared with what was recorded ([`super::record`]). All of it inside one transaction, under the site's lock.
 
 use super::fold::fold_purchases;
-use super::pushes::{self, Readdressed};
+use super::pushes;
+use super::readdress::{Named, readdress_leads};
 use super::record::record_members;
 use super::told::Told;
 use crate::core::Instant;
@@ -13,13 +14,13 @@ use crate::core::event::{Event, EventId, LeadKey};
 use crate::core::grant::{Core, Folded, Rules};
 use crate::core::link::PurchaseId;
 use crate::core::mapping::Mappings;
+use crate::store::Result;
 use crate::store::conn::Conn;
 use crate::store::daily_counts::{self, Count, Counts};
 use crate::store::events::{self, Stored};
 use crate::store::products::{self, Product, Status as Decided};
 use crate::store::sites::Site;
 use crate::store::webhooks::Status;
-use crate::store::{Result, members, overrides};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -207,9 +208,11 @@ impl Bench {
 
 /// Computes again what was touched, and records what differs. Answers how many changes there were.
 pub fn settle(conn: &mut Conn, bench: &mut Bench, mut touched: Touched) -> Result<usize> {
+    let asked_for: BTreeSet<LeadKey> = touched.leads.keys().cloned().collect();
     let merged = merge_events(conn, bench, &mut touched)?;
+    let named = Named::by(&merged, asked_for);
     fold_purchases(conn, bench, merged, &mut touched)?;
-    let readdressed = readdress_leads(conn, bench, &mut touched)?;
+    let readdressed = readdress_leads(conn, bench, &mut touched, &named)?;
     let changes = record_members(conn, bench, &touched.members, &mut touched.told)?;
     touched.told.write(conn, &bench.site.id)?;
     // Whether an address is vouched for is read off what has just been written.
@@ -328,62 +331,6 @@ fn discover_products(
     let new = new.map(|product| (product.product_id.clone(), product.name.clone())).collect();
     pushes::discovered(conn, bench, new)?;
     products::replace(conn, site_id, &products.into_values().collect::<Vec<_>>())
-}
-
-/// Reads the current address of each touched lead; a move touches the old member and the new one. Answers the moves.
-fn readdress_leads(
-    conn: &mut Conn,
-    bench: &Bench,
-    touched: &mut Touched,
-) -> Result<Vec<Readdressed>> {
-    let keys: Vec<LeadKey> = touched.leads.keys().cloned().collect();
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let site_id = &bench.site.id;
-    let before = members::emails_of(conn, site_id, &keys)?;
-    let after = events::current_emails(conn, site_id, &keys)?;
-    let (mut gone, mut come, mut moves) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, cause) in &touched.leads {
-        let (old, new) = (before.get(key), after.get(key));
-        for email in [old, new].into_iter().flatten().flatten() {
-            touched.members.insert(email.clone(), cause.clone());
-        }
-        if let (Some(Some(from)), Some(Some(to))) = (old, new)
-            && from != to
-        {
-            moves.push(Readdressed { lead: key.clone(), from: from.clone(), to: to.clone() });
-        }
-        if old != new {
-            gone.extend(old.map(|_| key.clone()));
-            come.extend(new.map(|email| (key.clone(), email.clone())));
-        }
-    }
-    members::replace_leads(conn, site_id, &gone, &come)?;
-    // What was given or blocked by hand stays with the address that it was made at.
-    for (email, cause) in addresses_left_to(conn, site_id, touched, &before, &after)? {
-        touched.members.entry(email).or_insert(cause);
-    }
-    Ok(moves)
-}
-
-/// The addresses to which overrides come back, whose leads have no address any more; with what took it.
-fn addresses_left_to(
-    conn: &mut Conn,
-    site_id: &str,
-    touched: &Touched,
-    before: &BTreeMap<LeadKey, Option<String>>,
-    after: &BTreeMap<LeadKey, Option<String>>,
-) -> Result<Vec<(String, Cause)>> {
-    let has =
-        |of: &BTreeMap<LeadKey, Option<String>>, key| of.get(key).is_some_and(Option::is_some);
-    let lost = touched.leads.iter().filter(|(key, _)| has(before, key) && !has(after, key));
-    let mut found = Vec::new();
-    for (key, cause) in lost {
-        let emails = overrides::addresses_of(conn, site_id, std::slice::from_ref(key))?;
-        found.extend(emails.into_iter().map(|email| (email, cause.clone())));
-    }
-    Ok(found)
 }
 
 /// What the webhooks of an event are listed as, by what became of the event.

@@ -1,7 +1,5 @@
 //! Events as their observations make them, and the names that tie them together.
 
-#![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
-
 use super::conn::Conn;
 use super::observations::hash;
 use super::schema::{event_ties, events, lead_emails, webhooks};
@@ -25,7 +23,7 @@ pub struct Stored {
     pub purchase: Option<PurchaseId>,
 }
 
-#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[derive(Clone, PartialEq, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
 struct Row {
     site_id: String,
@@ -343,42 +341,47 @@ pub fn is_address_vouched(
     Ok(naming.select(events::id).first::<String>(conn).optional()?.is_some())
 }
 
-diesel::alias!(events as later: Later);
-
 /// For each lead the events at its last instant with a profile, with a transaction's address, and
-/// at its last instant at all: there are as many as happened in the same microsecond.
+/// at its last instant at all: there are as many as happened in the same microsecond. However many events a lead has, few
+/// are read, from its last one back.
 fn deciding_events(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
-    let keys = || leads.iter().map(|lead| lead.0.as_str());
-    let last = || {
-        later
-            .filter(later.field(events::site_id).eq(events::site_id))
-            .filter(later.field(events::lead_key).eq(events::lead_key))
-            .select(diesel::dsl::max(later.field(events::occurred_at)))
+    let keys: Vec<&str> = leads.iter().map(|lead| lead.0.as_str()).collect();
+    let rows: Vec<Row> = match conn {
+        Conn::Sqlite(c) => {
+            diesel::sql_query(deciding("SELECT value AS lead_key FROM json_each($2)"))
+                .bind::<Text, _>(site_id)
+                .bind::<Text, _>(to_json("some leads", &keys)?)
+                .load(c)?
+        }
+        Conn::Postgres(c) => diesel::sql_query(deciding("SELECT unnest($2) AS lead_key"))
+            .bind::<Text, _>(site_id)
+            .bind::<Array<Text>, _>(keys)
+            .load(c)?,
     };
-    let with_profile = last().filter(later.field(events::profile_email).is_not_null());
-    let with_transaction = last().filter(later.field(events::transaction_email).is_not_null());
-    let of_leads = || {
-        events::table
-            .filter(events::site_id.eq(site_id))
-            .filter(events::lead_key.eq_any(keys()))
-            .select(Row::as_select())
-    };
-    let mut rows: Vec<Row> = of_leads()
-        .filter(events::profile_email.is_not_null())
-        .filter(events::occurred_at.nullable().eq(with_profile.single_value()))
-        .load(conn)?;
-    rows.extend(
-        of_leads()
-            .filter(events::transaction_email.is_not_null())
-            .filter(events::occurred_at.nullable().eq(with_transaction.single_value()))
-            .load::<Row>(conn)?,
-    );
-    rows.extend(
-        of_leads()
-            .filter(events::occurred_at.nullable().eq(last().single_value()))
-            .load::<Row>(conn)?,
-    );
     read_all(rows)
+}
+
+/// The statement for the events that decide the addresses of leads; the first parameter is the site, the second what
+/// the leads are selected from. Their instants are looked up first, and once.
+fn deciding(leads: &str) -> String {
+    let last = |which: &str| {
+        format!(
+            "(SELECT max(e.occurred_at) FROM events e \
+             WHERE e.site_id = $1 AND e.lead_key = named.lead_key{which})"
+        )
+    };
+    let with_profile = last(" AND e.profile_email IS NOT NULL");
+    let with_transaction = last(" AND e.transaction_email IS NOT NULL");
+    let last = last("");
+    format!(
+        "WITH lasts AS MATERIALIZED ( \
+             SELECT named.lead_key, {with_profile} AS with_profile, \
+                 {with_transaction} AS with_transaction, {last} AS last \
+             FROM ({leads}) named) \
+         SELECT e.* FROM lasts CROSS JOIN events e \
+         WHERE e.site_id = $1 AND e.lead_key = lasts.lead_key \
+             AND e.occurred_at IN (lasts.with_profile, lasts.with_transaction, lasts.last)"
+    )
 }
 
 /// The ids of a site's events after one, in order.

@@ -95,11 +95,15 @@ impl<'a> Grown<'a> {
     }
 
     /// The same of very many: while the program applies some, the next are read.
-    pub fn filled_with(&self, count: usize, next: impl Fn() -> Posted) -> anyhow::Result<Cost> {
+    pub fn filled_with(
+        &self,
+        count: usize,
+        next: impl Fn(usize) -> Posted,
+    ) -> anyhow::Result<Cost> {
         self.costs(|| {
             for first in (0..count).step_by(READ_AHEAD) {
                 let numbers = first..count.min(first + READ_AHEAD);
-                let rows: Vec<_> = numbers.map(|_| self.row(&next())).collect();
+                let rows: Vec<_> = numbers.map(|number| self.row(&next(number))).collect();
                 self.drained()?;
                 say(first, count, "applied");
                 self.enable(false)?;

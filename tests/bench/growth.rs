@@ -7,6 +7,7 @@ use super::report::{Table, Target};
 use super::shared::load;
 use super::{Arguments, database::Database};
 use serde_json::json;
+use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,9 @@ pub fn measure<'a>(
 ) -> anyhow::Result<Grown<'a>> {
     let grown = Grown::start(arguments, database)?;
     let members = usize::try_from(arguments.members)?;
+    let later_payments = (arguments.events / members).saturating_sub(1);
     grown.told(FEW.min(members), |_| grown.webhooks.next())?;
+    paid_again(&grown, 0..FEW.min(members), later_payments)?;
     let few = typical(&grown)?;
     let mapped_beside_few = mapped_late(&grown, MAPPED_LATE[0])?;
 
@@ -51,13 +54,14 @@ pub fn measure<'a>(
         Target::AtMost(150.0),
     );
 
-    let more = arguments.events.saturating_sub(members);
-    if more > 0 {
-        let rebills = grown.filled_with(more, || {
-            grown.webhooks.later_payment(grown.webhooks.one_of(arguments.members))
-        })?;
-        let rate = load::count(u64::try_from(more)?) / rebills.seconds;
-        table.note(format!("{more} rebills of them stored and applied a second"), rate, "/s");
+    if later_payments > 0 {
+        let rebills = paid_again(&grown, FEW.min(members)..members, later_payments)?;
+        let rate = load::count(rebills.0) / rebills.1.seconds;
+        table.note(
+            format!("{} rebills of them stored and applied a second", rebills.0),
+            rate,
+            "/s",
+        );
         table.bounded(
             "… memory of the server at most",
             process.peak_mb()?,
@@ -68,8 +72,8 @@ pub fn measure<'a>(
 
     let many = typical(&grown)?;
     table.note(format!("CPU seconds to apply 1,000 webhooks, beside {FEW} members"), few, "s");
-    let beside = if more > 0 {
-        format!("{members} with {} events", members + more)
+    let beside = if later_payments > 0 {
+        format!("{members} with {} events, {} each", arguments.events, later_payments + 1)
     } else {
         members.to_string()
     };
@@ -109,6 +113,22 @@ pub fn filled<'a>(arguments: &Arguments, database: &'a Database) -> anyhow::Resu
     let grown = Grown::start(arguments, database)?;
     grown.told(usize::try_from(arguments.members)?, |_| grown.webhooks.next())?;
     Ok(grown)
+}
+
+/// Some members, by their place, pay so many times more: each time one after the other, as they came. Answers how many
+/// payments that were, and what they have cost.
+fn paid_again(
+    grown: &Grown<'_>,
+    members: Range<usize>,
+    times: usize,
+) -> anyhow::Result<(u64, Cost)> {
+    let (first, payments) = (u32::try_from(members.start)?, members.len() * times);
+    let wave = u32::try_from(members.len())?;
+    let cost = grown.filled_with(payments, |number| {
+        let place = u32::try_from(number).expect("so many webhooks have numbers") % wave;
+        grown.webhooks.later_payment(1 + first + place)
+    })?;
+    Ok((u64::try_from(payments)?, cost))
 }
 
 /// CPU seconds to apply 1,000 webhooks: new buyers, and rebills of members from all over the site. The least of

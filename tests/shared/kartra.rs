@@ -1,6 +1,7 @@
 //! Unique webhooks of the size that Kartra's have: a first payment and what may follow it, with the address and
 //! the ids replaced.
 
+use chrono::{NaiveDateTime, TimeDelta};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const JSON: &str = include_str!("../samples/outbound/buy_product.subscription_first_payment.json");
@@ -15,6 +16,9 @@ const FIRST_REBILL_ID: u32 = 20_000_000;
 const FIRST_REFUND_ID: u32 = 30_000_000;
 /// Where the ids of later payments begin, which grow from one to the next.
 const FIRST_LATER_ID: u32 = 40_000_000;
+/// When the second payment was made, and how forms write an instant.
+const REBILLED_AT: &str = "2025-04-04+09%3A20%3A11";
+const AS_IN_FORMS: &str = "%Y-%m-%d+%H%%3A%M%%3A%S";
 /// How far apart those are who have a turn one after the other: a prime.
 const FAR: u64 = 7_919;
 /// One of so many webhooks is a form of the IPN, the others are JSON of the Outbound API.
@@ -91,11 +95,16 @@ impl Webhooks {
         form(self.rebill.filled(number))
     }
 
-    /// A later payment of a buyer; its transaction is, as Kartra numbers them, the latest of all.
+    /// A later payment of a buyer; its transaction is, as Kartra numbers them, the latest of all, and it was made a
+    /// second after the one before.
     pub fn later_payment(&self, number: u32) -> Posted {
-        let transaction = FIRST_LATER_ID + self.later.fetch_add(1, Ordering::Relaxed);
+        let later = self.later.fetch_add(1, Ordering::Relaxed);
         let of_second = (FIRST_REBILL_ID + number).to_string();
-        replaced(self.rebill(number), &of_second, &transaction.to_string())
+        let payment =
+            replaced(self.rebill(number), &of_second, &(FIRST_LATER_ID + later).to_string());
+        let paid_at = NaiveDateTime::parse_from_str(REBILLED_AT, AS_IN_FORMS).expect("ours");
+        let paid_at = paid_at + TimeDelta::seconds(i64::from(later) + 1);
+        replaced(payment, REBILLED_AT, &paid_at.format(AS_IN_FORMS).to_string())
     }
 
     /// The refund of a buyer's second payment.
