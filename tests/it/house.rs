@@ -133,7 +133,7 @@ const BACKEND_ARMS: [(&str, usize); 21] = [
     ("store/destinations.rs", 2),
     ("store/disposal.rs", 2),
     ("store/door.rs", 1),
-    ("store/events.rs", 2),
+    ("store/events.rs", 4),
     ("store/members.rs", 2),
     ("store/migrate.rs", 2),
     ("store/mod.rs", 1),
