@@ -49,8 +49,8 @@ impl Named {
         }
     }
 
-    /// The addresses of some leads now. No recorded event is read of those that keep theirs: a subscription that was
-    /// paid a hundred times would else be read a hundred times over.
+    /// The addresses of some leads now. No recorded event is read of those that keep theirs: payments that name no
+    /// profile would else be walked back, with each that comes, to the last event that names one.
     fn emails_after(
         &self,
         conn: &mut Conn,

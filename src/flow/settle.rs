@@ -2,7 +2,8 @@
 //!
 //! Events that were touched are merged anew from their observations ([`merge_events`]), linked to
 //! purchases and folded ([`super::fold`]), the addresses of their leads are read ([`super::readdress`]), and the
-//! members concerned are answered and compared with what was recorded ([`super::record`]). All of it inside one transaction, under the site's lock.
+//! members concerned are answered and compared with what was recorded ([`super::record`]). All of it inside one
+//! transaction, under the site's lock.
 
 use super::fold::fold_purchases;
 use super::pushes;

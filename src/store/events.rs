@@ -342,8 +342,8 @@ pub fn is_address_vouched(
 }
 
 /// For each lead the events at its last instant with a profile, with a transaction's address, and
-/// at its last instant at all: there are as many as happened in the same microsecond. However many events a lead has, few
-/// are read, from its last one back.
+/// at its last instant at all: there are as many as happened in the same microsecond. The events of a lead are looked
+/// through from its last one back, to the last that names each.
 fn deciding_events(conn: &mut Conn, site_id: &str, leads: &[LeadKey]) -> Result<Vec<Stored>> {
     let keys: Vec<&str> = leads.iter().map(|lead| lead.0.as_str()).collect();
     let rows: Vec<Row> = match conn {

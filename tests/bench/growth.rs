@@ -55,13 +55,9 @@ pub fn measure<'a>(
     );
 
     if later_payments > 0 {
-        let rebills = paid_again(&grown, FEW.min(members)..members, later_payments)?;
-        let rate = load::count(rebills.0) / rebills.1.seconds;
-        table.note(
-            format!("{} rebills of them stored and applied a second", rebills.0),
-            rate,
-            "/s",
-        );
+        let (rebills, cost) = paid_again(&grown, FEW.min(members)..members, later_payments)?;
+        let rate = load::count(rebills) / cost.seconds;
+        table.note(format!("{rebills} rebills of them stored and applied a second"), rate, "/s");
         table.bounded(
             "… memory of the server at most",
             process.peak_mb()?,

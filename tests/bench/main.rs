@@ -53,7 +53,8 @@ pub struct Arguments {
     /// Members of the site that has grown large
     #[arg(long, default_value_t = 1_000_000)]
     members: u32,
-    /// Webhooks of the site that has grown large, where they are more than its members: the others are rebills
+    /// Webhooks of the site that has grown large, where they are more than its members: the others are rebills,
+    /// as many of each member
     #[arg(long, default_value_t = 0)]
     events: usize,
     /// Fill the site that grows with webhooks whose bodies are gone, as if they had aged out

@@ -279,8 +279,7 @@ on_both_databases! {
         };
         for (_, path) in every_route().into_iter().filter(|(method, _)| *method == "GET") {
             let reply = app.get(&path);
-            println!("{path}");
-            says(&reply, reply.status);
+            assert_eq!(reply.header("cache-control"), Some("no-cache"), "{path}: {reply:?}");
         }
         says(&app.get(&format!("{SITE}/members")), 200);
         says(&app.get(&format!("{SITE}/members/dana@x.example/access")), 200);

@@ -119,6 +119,15 @@ on_each! {
         daemon.stop();
     }
 
+    fn what_an_older_process_has_recorded_without_the_door_is_no_difference(home: &mut Home) {
+        let daemon = home.serve();
+        small_life(&daemon);
+        daemon.stop();
+        home.sql("UPDATE members SET held = '{}', held_version = version - 1");
+        let clean = checked(home);
+        assert_eq!((clean.code, &clean.json()["differences"]), (Some(0), &json!([])), "{clean:?}");
+    }
+
     fn migrate_brings_the_schema_and_says_what_it_did(home: &mut Home) {
         let first = home.run(&["migrate"]);
         assert_eq!(first.code, Some(0), "{first:?}");
