@@ -162,7 +162,10 @@ fn commit_groups(flow: &Flow, mut waiting: mpsc::Receiver<Waiting>, limits: Limi
             // A sender that hung up has had its webhook stored all the same.
             let _ = done.send(stored);
         }
-        flow.wake();
+        if !limits.discard {
+            flow.wake();
+            flow.store().make_room();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
 
+use super::checkpoint;
 use super::readers::Readers;
 use super::wakeup::Wakeups;
 use super::{Result, StoreError};
@@ -9,8 +10,9 @@ use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, Tr
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use parking_lot::FairMutex;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a caller waits for a free connection before the store counts as unavailable.
@@ -129,10 +131,10 @@ impl ManageConnection for DatabaseUrl {
 #[derive(Clone)]
 pub struct Connections {
     pool: Pool<DatabaseUrl>,
-    /// SQLite has one writer at a time anyway: inside this process they queue here, fairly, rather
-    /// than in SQLite's busy loop, for the one connection that writes: any other one would have forgotten
-    /// all pages that it had read, as somebody else has written since. `None` for PostgreSQL.
-    writer: Option<Arc<Mutex<Option<Conn>>>>,
+    /// SQLite has one writer at a time anyway: inside this process they queue here, in the order in which they
+    /// come, rather than in SQLite's busy loop, for the one connection that writes: any other one would have
+    /// forgotten all pages that it had read, as somebody else has written since. `None` for PostgreSQL.
+    writer: Option<Arc<FairMutex<Option<Conn>>>>,
     /// Beside the pool, for reads that wait for nobody. `None` for PostgreSQL.
     readers: Option<Readers>,
     /// Where they lead to.
@@ -236,10 +238,12 @@ impl Connections {
         let Some(writer) = &self.writer else {
             return Transaction::of(&mut *self.begun(&self.begin_with_lease)?).run(work);
         };
-        let mut place = turn(writer);
+        let mut place = writer.lock();
         // Out of its place while it works: a connection that cannot even begin is not put back, nor is one
         // that a panic has left in the middle of something.
         let mut conn = place.take().map_or_else(|| self.open_writer(), Ok)?;
+        // Where nobody has had the time for it since the last transaction.
+        checkpoint::make_room(&mut conn);
         // Deferred would take the write lock in the middle, and fail there instead of waiting.
         let begin = "BEGIN IMMEDIATE";
         on_backend!(&mut conn, |c| Manager::begin_transaction_sql(c, begin))
@@ -249,17 +253,26 @@ impl Connections {
         done
     }
 
+    /// Does what the next transaction would have to do first, for whoever has nobody waiting for them now.
+    pub fn make_room(&self) {
+        let Some(writer) = &self.writer else { return };
+        if let Some(conn) = writer.lock().as_mut() {
+            checkpoint::make_room(conn);
+        }
+    }
+
     /// The connection that writes to SQLite.
     fn open_writer(&self) -> Result<Conn> {
         let opened = self.url.open();
         let mut conn = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        conn.batch_execute(&format!("PRAGMA cache_size = -{WRITER_CACHE_KIB_MAX}"))?;
+        let cache = format!("PRAGMA cache_size = -{WRITER_CACHE_KIB_MAX};");
+        conn.batch_execute(&format!("{cache} {}", checkpoint::LEFT_TO_US))?;
         Ok(conn)
     }
 
     /// Runs something outside any transaction, as migrations need it.
     pub(super) fn bare<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-        let _turn = self.writer.as_ref().map(|writer| turn(writer));
+        let _turn = self.writer.as_ref().map(|writer| writer.lock());
         let mut conn = self.checkout()?;
         work(&mut conn)
     }
@@ -307,11 +320,6 @@ struct SqliteVersion {
 /// see it where a statement could not even be prepared; and so the pool lets go of it.
 fn is_dead(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_err()
-}
-
-/// Whoever panics has taken the connection out, so what the lock guards is whole.
-fn turn(writer: &Mutex<Option<Conn>>) -> MutexGuard<'_, Option<Conn>> {
-    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A transaction that has begun; dropped without a commit, by error or by panic, it is rolled back.

@@ -8,6 +8,7 @@ pub mod alarm_settings;
 pub mod alarms;
 pub mod bodies;
 pub mod changes;
+mod checkpoint;
 pub mod conn;
 pub mod connection;
 pub mod counts;
@@ -159,6 +160,12 @@ impl Store {
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
         self.connections.write(work)
+    }
+
+    /// Does what the next transaction that writes would have to do before it begins, and never fails: for those who
+    /// have answered, and have nobody waiting now.
+    pub fn make_room(&self) {
+        self.connections.make_room();
     }
 }
 

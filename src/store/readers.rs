@@ -8,11 +8,14 @@ use super::conn::Conn;
 use super::{Result, StoreError};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much of the file each connection keeps at hand, in KiB: the upper pages of the keys that the door
 /// looks into, for a million members.
-const CACHE_KIB_MAX: u32 = 8 * 1024;
+const CACHE_KIB_MAX: usize = 8 * 1024;
+/// How much all of them keep, however many threads the machine runs at a time: each holds the less.
+const CACHES_KIB_MAX: usize = 32 * 1024;
 
 /// Connections that only read, to one file.
 #[derive(Clone)]
@@ -43,8 +46,10 @@ impl Readers {
         let unavailable =
             |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string());
         let mut conn = SqliteConnection::establish(&self.path).map_err(unavailable)?;
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cache_kib = CACHE_KIB_MAX.min(CACHES_KIB_MAX / threads);
         conn.batch_execute(&format!(
-            "PRAGMA busy_timeout = 0; PRAGMA query_only = ON; PRAGMA cache_size = -{CACHE_KIB_MAX};"
+            "PRAGMA busy_timeout = 0; PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"
         ))?;
         Ok(Conn::Sqlite(conn))
     }

@@ -2,9 +2,9 @@
 //! program, which is what is measured.
 
 use super::Arguments;
+use super::cpu::Cpu;
 use super::database::{Database, Fresh};
 use super::kartra::{PRODUCT, Posted, Webhooks};
-use super::process::Process;
 use super::server::Server;
 use super::shared::row::row;
 use anyhow::Context;
@@ -160,8 +160,7 @@ impl<'a> Grown<'a> {
     }
 
     fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let of_database = self.database.process().map_or(Ok(0.0), Process::tree_cpu_seconds)?;
-        Ok(self.server.process().cpu_seconds()? + of_database)
+        Ok(Cpu::used(self.database, &self.server)?.whole())
     }
 
     /// Starts the program again on the same database; answers how long it took until it was ready.

@@ -1,15 +1,12 @@
 //! What may grow with a site and what may not: the same work beside few members and beside many.
 
-use super::grown::{Cost, Grown, SITE};
+use super::full_load;
+use super::grown::{Cost, Grown};
 use super::kartra::{PRODUCT, replaced};
-use super::process::Process;
 use super::report::{Table, Target};
 use super::shared::load;
 use super::{Arguments, database::Database};
-use serde_json::json;
 use std::ops::Range;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// The few members that the many are compared with.
 const FEW: usize = 10_000;
@@ -19,14 +16,17 @@ const TYPICAL: usize = 6_000;
 const TYPICAL_TIMES: usize = 3;
 /// Events of the one member who has very many.
 const OF_ONE_MEMBER: usize = 10_000;
-/// Buyers of the product that is mapped late.
-const BUYERS: usize = 1_000;
-/// The products that are mapped late: beside few members, and beside many.
-const MAPPED_LATE: [&str; 2] = ["558002", "558003"];
+/// Buyers of a product that is mapped late, and of the one that has more of them.
+const BUYERS: u32 = 1_000;
+const MORE_BUYERS: u32 = 4 * BUYERS;
+/// The products that are mapped late: beside few members, beside many, and the one that has more buyers.
+const MAPPED_LATE: [&str; 3] = ["558002", "558003", "558004"];
+/// The most that anything here may cost, of what it costs on a smaller scale.
+const DEARER_MAX: Target = Target::AtMost(1.3);
+/// Megabytes that the server may take at most.
+const MEMORY_MAX: Target = Target::AtMost(150.0);
 /// How long a database of a gigabyte may keep a start waiting.
 const READY_MS_MAX: f64 = 300.0;
-/// How long between two looks at a process that works.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Lets a site grow, and measures on the way.
 pub fn measure<'a>(
@@ -40,31 +40,8 @@ pub fn measure<'a>(
     grown.told(FEW.min(members), |_| grown.webhooks.next())?;
     paid_again(&grown, 0..FEW.min(members), later_payments)?;
     let few = typical(&grown)?;
-    let mapped_beside_few = mapped_late(&grown, MAPPED_LATE[0])?;
-
-    let process = grown.server.process();
-    process.forget_peak()?;
-    let filled = grown.told(members.saturating_sub(FEW), |_| grown.webhooks.next())?;
-    let rate = load::count(u64::try_from(members.saturating_sub(FEW))?) / filled.seconds;
-    table.note(format!("webhooks of {members} buyers applied a second"), rate, "/s");
-    table.bounded(
-        "… memory of the server at most",
-        process.peak_mb()?,
-        "MB",
-        Target::AtMost(150.0),
-    );
-
-    if later_payments > 0 {
-        let (rebills, cost) = paid_again(&grown, FEW.min(members)..members, later_payments)?;
-        let rate = load::count(rebills) / cost.seconds;
-        table.note(format!("{rebills} rebills of them stored and applied a second"), rate, "/s");
-        table.bounded(
-            "… memory of the server at most",
-            process.peak_mb()?,
-            "MB",
-            Target::AtMost(150.0),
-        );
-    }
+    let mapped_beside_few = mapped_late(&grown, MAPPED_LATE[0], BUYERS)?;
+    grows(&grown, members, later_payments, table)?;
 
     let many = typical(&grown)?;
     table.note(format!("CPU seconds to apply 1,000 webhooks, beside {FEW} members"), few, "s");
@@ -73,35 +50,26 @@ pub fn measure<'a>(
     } else {
         members.to_string()
     };
-    table.ratio(format!("… beside {beside}"), many / few, Target::AtMost(1.3));
-    let mapped_beside_many = mapped_late(&grown, MAPPED_LATE[1])?;
-    let ratio = mapped_beside_many.cpu_seconds / mapped_beside_few.cpu_seconds;
+    table.ratio(format!("… beside {beside}"), many / few, DEARER_MAX);
+    let mapped_beside_many = mapped_late(&grown, MAPPED_LATE[1], BUYERS)?;
     table.note(
         format!("CPU seconds to map a product of {BUYERS} buyers, beside {FEW} members"),
-        mapped_beside_few.cpu_seconds,
+        mapped_beside_few,
         "s",
     );
-    table.ratio(format!("… beside {beside}"), ratio, Target::AtMost(1.3));
+    table.ratio(format!("… beside {beside}"), mapped_beside_many / mapped_beside_few, DEARER_MAX);
+    let mapped_of_more = mapped_late(&grown, MAPPED_LATE[2], MORE_BUYERS)?;
+    let more_to_few = mapped_of_more / mapped_beside_many / f64::from(MORE_BUYERS / BUYERS);
+    table.ratio(format!("… for each buyer, of {MORE_BUYERS} to {BUYERS}"), more_to_few, DEARER_MAX);
     one_member_with_many_events(&grown)?;
     let beside_one = typical(&grown)?;
     table.ratio(
         format!("CPU to apply a webhook, beside a member with {OF_ONE_MEMBER} events"),
         beside_one / many,
-        Target::AtMost(1.3),
+        DEARER_MAX,
     );
-    under_full_load(arguments, &grown, table)?;
-    let (grown, ready) = grown.restart()?;
-    let bytes = grown.bytes()?;
-    table.note("size of the database", bytes / 1e9, "GB");
-    let kept = if arguments.without_bodies {
-        "whose body has aged out"
-    } else {
-        "that is kept with its body"
-    };
-    table.note(format!("… for each webhook {kept}"), bytes / grown.fresh.rows("webhooks")?, "B");
-    let ready = ready.as_secs_f64() * 1_000.0;
-    table.bounded("ready after a start on it within", ready, "ms", Target::AtMost(READY_MS_MAX));
-    Ok(grown)
+    full_load::measure(arguments, &grown, table)?;
+    started_again(arguments, grown, table)
 }
 
 /// A site that has grown, for what is measured at one and not on the way there.
@@ -109,6 +77,31 @@ pub fn filled<'a>(arguments: &Arguments, database: &'a Database) -> anyhow::Resu
     let grown = Grown::start(arguments, database)?;
     grown.told(usize::try_from(arguments.members)?, |_| grown.webhooks.next())?;
     Ok(grown)
+}
+
+/// The few members become many, each of whom pays so many times more.
+fn grows(
+    grown: &Grown<'_>,
+    members: usize,
+    later_payments: usize,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let process = grown.server.process();
+    process.forget_peak()?;
+    let buyers = members.saturating_sub(FEW);
+    let filled = grown.told(buyers, |_| grown.webhooks.next())?;
+    let rate = load::count(u64::try_from(buyers)?) / filled.seconds;
+    table.note(format!("webhooks of {members} buyers applied a second"), rate, "/s");
+    let peak = process.peak_mb()?;
+    table.bounded("memory of the server at most, while buyers come", peak, "MB", MEMORY_MAX);
+    if later_payments > 0 {
+        let (rebills, cost) = paid_again(grown, FEW.min(members)..members, later_payments)?;
+        let rate = load::count(rebills) / cost.seconds;
+        table.note("rebills of them stored and applied a second", rate, "/s");
+        let peak = process.peak_mb()?;
+        table.bounded("memory of the server at most, while they pay", peak, "MB", MEMORY_MAX);
+    }
+    Ok(())
 }
 
 /// Some members, by their place, pay so many times more: each time one after the other, as they came. Answers how many
@@ -142,10 +135,11 @@ fn typical(grown: &Grown<'_>) -> anyhow::Result<f64> {
     Ok(least / load::count(u64::try_from(TYPICAL)?) * 1_000.0)
 }
 
-/// What it costs to map a product after it was bought.
-fn mapped_late(grown: &Grown<'_>, product: &str) -> anyhow::Result<Cost> {
-    grown.told(BUYERS, |_| replaced(grown.webhooks.next(), PRODUCT, product))?;
-    grown.map(product)
+/// CPU seconds to map a product after so many have bought it.
+fn mapped_late(grown: &Grown<'_>, product: &str, buyers: u32) -> anyhow::Result<f64> {
+    let bought = |_| replaced(grown.webhooks.next(), PRODUCT, product);
+    grown.told(usize::try_from(buyers)?, bought)?;
+    Ok(grown.map(product)?.cpu_seconds)
 }
 
 /// The first member's subscription is paid again and again.
@@ -154,45 +148,22 @@ fn one_member_with_many_events(grown: &Grown<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Webhooks come as fast as they are answered, and are applied meanwhile.
-fn under_full_load(
+/// Starts the program on all of it again, and says how large it is.
+fn started_again<'a>(
     arguments: &Arguments,
-    grown: &Grown<'_>,
+    grown: Grown<'a>,
     table: &mut Table,
-) -> anyhow::Result<()> {
-    let server = &grown.server;
-    server.process().forget_peak()?;
-    let before = grown.applied()?;
-    let request = || server.webhook(grown.webhooks.next());
-    let came = load::closed(&server.address, arguments.connections, arguments.seconds, request)?;
-    let applied = (grown.applied()? - before) / came.seconds;
-    table.note("both at once: webhooks answered a second", came.rate(), "/s");
-    table.note("… and applied a second meanwhile", applied, "/s");
-    let peak = server.process().peak_mb()?;
-    table.bounded("… memory of the server at most", peak, "MB", Target::AtMost(150.0));
-    grown.drained()
-}
-
-/// Makes everything of the site again, in a process of its own.
-pub fn rebuild(grown: &Grown<'_>, table: &mut Table) -> anyhow::Result<()> {
-    grown.server.ask("PATCH", SITE, &json!({ "enabled": false }))?;
-    let log = std::fs::File::create(format!("{}/rebuild.log", grown.directory()?))?;
-    let began = Instant::now();
-    let mut rebuild = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-    rebuild.arg("rebuild").stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
-    let mut child = grown.server.as_its_own(&mut rebuild, &grown.fresh.url).spawn()?;
-    let process = Process(child.id());
-    let mut peak: f64 = 0.0;
-    let status = loop {
-        peak = process.peak_mb().unwrap_or(0.0).max(peak);
-        match child.try_wait()? {
-            Some(status) => break status,
-            None => std::thread::sleep(LOOK_EVERY),
-        }
+) -> anyhow::Result<Grown<'a>> {
+    let (grown, ready) = grown.restart()?;
+    let bytes = grown.bytes()?;
+    table.note("size of the database", bytes / 1e9, "GB");
+    let kept = if arguments.without_bodies {
+        "whose body has aged out"
+    } else {
+        "that is kept with its body"
     };
-    anyhow::ensure!(status.success(), "rebuild failed; see {}/rebuild.log", grown.directory()?);
-    table.note("`latchkey rebuild` of all of it", began.elapsed().as_secs_f64() / 60.0, "min");
-    table.bounded("… memory at most", peak, "MB", Target::AtMost(200.0));
-    grown.server.ask("PATCH", SITE, &json!({ "enabled": true }))?;
-    Ok(())
+    table.note(format!("… for each webhook {kept}"), bytes / grown.fresh.rows("webhooks")?, "B");
+    let ready = ready.as_secs_f64() * 1_000.0;
+    table.bounded("ready after a start on it within", ready, "ms", Target::AtMost(READY_MS_MAX));
+    Ok(grown)
 }

@@ -88,11 +88,13 @@ pub fn measure(
             }
         }
         let [ten, full, many] = took.map(median);
-        let name = format!("page: {name} ({:.1} ms; {:.2} × with ten)", many * 1_000.0, many / ten);
+        table.note(format!("page: {name}"), many * 1_000.0, "ms");
+        let to_full = "… to the same page of a site that only fills it";
         match target {
-            Some(most) => table.ratio(name, many / full, Target::AtMost(most)),
-            None => table.note(name, many / full, "×"),
+            Some(most) => table.ratio(to_full, many / full, Target::AtMost(most)),
+            None => table.compared(to_full, many / full),
         }
+        table.compared("… to the same page of a site with ten of each", many / ten);
     }
     Ok(())
 }

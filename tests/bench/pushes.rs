@@ -49,8 +49,8 @@ fn backlog(arguments: &Arguments, database: &Database, table: &mut Table) -> any
 
     let grown = Grown::start(arguments, database)?;
     let id = makes(&grown, &sink, false)?;
-    grown.told(arguments.backlog, |_| grown.webhooks.next())?;
-    let wanted = load::count(u64::try_from(arguments.backlog)?);
+    grown.told(arguments.pushes, |_| grown.webhooks.next())?;
+    let wanted = load::count(u64::try_from(arguments.pushes)?);
     let cost = grown.costs(|| {
         grown.server.ask(
             "PATCH",
@@ -65,7 +65,7 @@ fn backlog(arguments: &Arguments, database: &Database, table: &mut Table) -> any
     let rate = wanted / cost.seconds;
     table.note("posts a second that a sink takes without Latchkey", bare, "/s");
     table.note("pushes a second to it, confirmed and noted", rate, "/s");
-    table.note("… of what it takes", rate / bare, "×");
+    table.compared("… of what it takes", rate / bare);
     table.note("CPU of 1,000 pushes", cost.cpu_seconds * 1_000.0 / wanted, "s");
     Ok(())
 }

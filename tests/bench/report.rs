@@ -1,6 +1,19 @@
 //! The figures: as a table for people, as JSON for programs.
 
+use super::load::count;
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+
+/// What the name of a figure begins with that goes on about the one before it.
+const GOES_ON: char = '…';
+/// The unit of a ratio.
+const TIMES: &str = "×";
+/// What is told of latencies, and which quantile each is.
+const QUANTILES: [(&str, f64); 5] =
+    [("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("longest", 1.0)];
+/// Where the first bucket of a histogram ends in microseconds, and how many times as far each next one does.
+const FIRST_BUCKET_MICROS: u64 = 100;
+const BUCKETS_GROW: f64 = 1.1;
 
 /// All figures of a run.
 #[derive(Default)]
@@ -12,10 +25,15 @@ pub struct Report {
 pub struct Table {
     database: &'static str,
     figures: Vec<Figure>,
+    histograms: Vec<Value>,
+    /// The last name that did not go on about another one.
+    begun: Option<String>,
 }
 
 struct Figure {
     name: String,
+    /// What it goes on about, so that a program can tell it from others of the same name.
+    of: Option<String>,
     value: f64,
     unit: &'static str,
     target: Option<Target>,
@@ -66,9 +84,20 @@ impl Report {
     pub fn json(&self) -> Value {
         let tables = self.tables.iter().map(|table| {
             let figures = table.figures.iter().map(Figure::json).collect::<Vec<_>>();
-            json!({ "database": table.database, "figures": figures })
+            json!({
+                "database": table.database, "figures": figures, "histograms": table.histograms,
+            })
         });
         json!({ "tables": tables.collect::<Vec<_>>() })
+    }
+
+    /// Every figure that missed its bound, in words.
+    pub fn missed(&self) -> Vec<String> {
+        let missed = self.tables.iter().flat_map(|table| {
+            let missed = table.figures.iter().filter_map(Figure::missed);
+            missed.map(move |figure| format!("{}: {figure}", table.database))
+        });
+        missed.collect()
     }
 }
 
@@ -76,17 +105,22 @@ impl Table {
     /// An empty one.
     pub fn of(database: &'static str) -> Self {
         eprintln!("— {database}");
-        Self { database, figures: Vec::new() }
+        Self { database, figures: Vec::new(), histograms: Vec::new(), begun: None }
     }
 
     /// Notes a figure.
     pub fn note(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
-        self.push(Figure { name: name.into(), value, unit, target: None });
+        self.push(name.into(), value, unit, None);
+    }
+
+    /// Notes a ratio that may be what it likes.
+    pub fn compared(&mut self, name: impl Into<String>, value: f64) {
+        self.push(name.into(), value, TIMES, None);
     }
 
     /// Notes a ratio and what it should be.
     pub fn ratio(&mut self, name: impl Into<String>, value: f64, target: Target) {
-        self.push(Figure { name: name.into(), value, unit: "×", target: Some(target) });
+        self.push(name.into(), value, TIMES, Some(target));
     }
 
     /// Notes a figure that has a bound.
@@ -97,10 +131,32 @@ impl Table {
         unit: &'static str,
         target: Target,
     ) {
-        self.push(Figure { name: name.into(), value, unit, target: Some(target) });
+        self.push(name.into(), value, unit, Some(target));
     }
 
-    fn push(&mut self, figure: Figure) {
+    /// Notes how long answers took, and keeps their histogram for programs.
+    pub fn latencies(&mut self, name: &str, latencies: &Histogram<u64>) {
+        for (which, quantile) in QUANTILES {
+            let took = millis(latencies.value_at_quantile(quantile));
+            self.note(format!("{name}: {which}"), took, "ms");
+        }
+        let buckets = latencies.iter_log(FIRST_BUCKET_MICROS, BUCKETS_GROW);
+        let buckets = buckets.filter(|bucket| bucket.count_since_last_iteration() > 0);
+        let buckets = buckets.map(|bucket| {
+            let up_to = millis(bucket.value_iterated_to());
+            json!({ "up_to_ms": up_to, "answers": bucket.count_since_last_iteration() })
+        });
+        self.histograms.push(json!({ "name": name, "buckets": buckets.collect::<Vec<_>>() }));
+    }
+
+    fn push(&mut self, name: String, value: f64, unit: &'static str, target: Option<Target>) {
+        let of = if name.starts_with(GOES_ON) {
+            self.begun.clone()
+        } else {
+            self.begun = Some(name.clone());
+            None
+        };
+        let figure = Figure { name, of, value, unit, target };
         // Whoever waits sees what is known so far.
         eprintln!("  {}", figure.line());
         self.figures.push(figure);
@@ -109,13 +165,24 @@ impl Table {
 
 impl Figure {
     fn line(&self) -> String {
-        let digits = if self.value.abs() >= 100.0 { 0 } else { 2 };
         let judged = self.target.map(|target| {
             let word = if target.is_met(self.value) { "met" } else { "MISSED" };
             format!("   {} {word}", target.words())
         });
-        let (name, value, unit) = (&self.name, self.value, self.unit);
-        format!("{name:<62} {value:>12.digits$} {unit}{}", judged.unwrap_or_default())
+        let (name, unit, digits) = (&self.name, self.unit, self.digits());
+        format!("{name:<62} {:>12.digits$} {unit}{}", self.value, judged.unwrap_or_default())
+    }
+
+    /// What it missed; `None` where it has no bound or keeps it.
+    fn missed(&self) -> Option<String> {
+        let target = self.target.filter(|target| !target.is_met(self.value))?;
+        let of = self.of.as_ref().map(|of| format!("{of} ")).unwrap_or_default();
+        let (name, unit, digits) = (&self.name, self.unit, self.digits());
+        Some(format!("{of}{name}: {:.digits$} {unit}, wanted {}", self.value, target.words()))
+    }
+
+    fn digits(&self) -> usize {
+        if self.value.abs() >= 100.0 { 0 } else { 2 }
     }
 
     fn json(&self) -> Value {
@@ -125,6 +192,14 @@ impl Figure {
             }
             Target::AtMost(most) => json!({ "at_most": most, "met": target.is_met(self.value) }),
         });
-        json!({ "name": self.name, "value": self.value, "unit": self.unit, "target": target })
+        json!({
+            "name": self.name, "of": self.of, "value": self.value, "unit": self.unit,
+            "target": target,
+        })
     }
+}
+
+/// Milliseconds, of which histograms count the thousandths.
+fn millis(micros: u64) -> f64 {
+    count(micros) / 1_000.0
 }

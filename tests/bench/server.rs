@@ -38,13 +38,13 @@ impl Server {
         Self::spawn(&mut program(), database_url, directory)
     }
 
-    /// The same, keeping bodies for so many days; 0 for ever.
+    /// The same, keeping bodies and changes for so many days; 0 for ever.
     pub fn start_keeping(
         database_url: &str,
         directory: &Path,
-        bodies_kept_days: u32,
+        kept_days: u32,
     ) -> anyhow::Result<Self> {
-        Self::spawn(keeping(&mut program(), bodies_kept_days), database_url, directory)
+        Self::spawn(keeping(&mut program(), kept_days), database_url, directory)
     }
 
     /// The same program without the storing.
@@ -59,13 +59,13 @@ impl Server {
         self.restart_as(&mut program(), database_url)
     }
 
-    /// The same, keeping bodies for so many days from now on.
+    /// The same, keeping bodies and changes for so many days from now on.
     pub fn restart_keeping(
         self,
         database_url: &str,
-        bodies_kept_days: u32,
+        kept_days: u32,
     ) -> anyhow::Result<(Self, Duration)> {
-        self.restart_as(keeping(&mut program(), bodies_kept_days), database_url)
+        self.restart_as(keeping(&mut program(), kept_days), database_url)
     }
 
     fn restart_as(
@@ -183,9 +183,11 @@ fn program() -> Command {
     command
 }
 
-/// The same, keeping bodies for so many days.
-fn keeping(command: &mut Command, bodies_kept_days: u32) -> &mut Command {
-    command.env("LATCHKEY__WEBHOOKS__BODIES_KEPT_DAYS", bodies_kept_days.to_string())
+/// The same, keeping bodies and changes for so many days.
+fn keeping(command: &mut Command, kept_days: u32) -> &mut Command {
+    command
+        .env("LATCHKEY__WEBHOOKS__BODIES_KEPT_DAYS", kept_days.to_string())
+        .env("LATCHKEY__FEED__KEPT_DAYS", kept_days.to_string())
 }
 
 /// What every process here runs with.

@@ -1,7 +1,7 @@
 //! What the machine can do at best: durable inserts of the same rows by one thread, and bare flushes to disk.
 
 use super::kartra::Webhooks;
-use super::load::{count, note};
+use super::load::{count, histogram, note};
 use super::shared::row::row;
 use hdrhistogram::Histogram;
 use latchkey::clock::Clock;
@@ -44,31 +44,18 @@ impl Inserter {
         Ok(())
     }
 
-    /// Inserts groups at half of what saturates it, each at its instant; how long it took is counted from there, as
-    /// for those who send webhooks: whoever waits for the one before is not let off the pauses of the machine. The
-    /// rows are there before: to make them takes about as long as to insert them, and is not what is measured.
-    pub fn at_half(
-        &self,
-        group: usize,
-        seconds: f64,
-        latencies: &mut Histogram<u64>,
-    ) -> anyhow::Result<()> {
+    /// What is half of what saturates it, for some seconds. The rows are there before: to make them takes about as
+    /// long as to insert them, and is not what is measured.
+    pub fn half(&self, group: usize, look: f64, seconds: f64) -> anyhow::Result<Half<'_>> {
         let (mut groups, mut took) = (0_u32, Duration::ZERO);
-        while took.as_secs_f64() < seconds / 2.0 {
+        while took.as_secs_f64() < look {
             took += self.insert(&self.rows(group))?;
             groups += 1;
         }
         let period = 2 * took / groups.max(1);
         let dues = (0_u32..).map(|number| period * number);
         let dues = dues.take_while(|due| due.as_secs_f64() < seconds);
-        let groups: Vec<_> = dues.map(|due| (due, self.rows(group))).collect();
-        let began = Instant::now();
-        for (due, rows) in groups {
-            std::thread::sleep(due.saturating_sub(began.elapsed()));
-            self.insert(&rows)?;
-            note(latencies, began.elapsed().saturating_sub(due));
-        }
-        Ok(())
+        Ok(Half { inserter: self, groups: dues.map(|due| (due, self.rows(group))).collect() })
     }
 
     /// Inserts some rows in one transaction; answers how long that took.
@@ -86,6 +73,27 @@ impl Inserter {
     /// Rows a second.
     pub fn rate(&self) -> f64 {
         count(self.inserted) / self.took.as_secs_f64()
+    }
+}
+
+/// Groups of rows with the instant at which each is to be inserted.
+pub struct Half<'a> {
+    inserter: &'a Inserter,
+    groups: Vec<(Duration, Vec<NewWebhook>)>,
+}
+
+impl Half<'_> {
+    /// Inserts each at its instant; how long it took is counted from there, as for those who send webhooks: whoever
+    /// waits for the one before is not let off the pauses of the machine.
+    pub fn run(self) -> anyhow::Result<Histogram<u64>> {
+        let mut latencies = histogram();
+        let began = Instant::now();
+        for (due, rows) in self.groups {
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+            self.inserter.insert(&rows)?;
+            note(&mut latencies, began.elapsed().saturating_sub(due));
+        }
+        Ok(latencies)
     }
 }
 

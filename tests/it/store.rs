@@ -1,6 +1,9 @@
 //! One suite for the store, on both databases: the schema, what is read back, what is refused, and
 //! what a failure leaves behind.
 
+#[path = "store/writer.rs"]
+mod writer;
+
 use crate::support::{Database, instant, unreadable};
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::connection::SimpleConnection;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Set, it writes down what is found instead of comparing; never in CI.
-const MOVE: &str = "LATCHKEY_TEST_MOVE_COSTS";
+pub const MOVE: &str = "LATCHKEY_TEST_MOVE_COSTS";
 /// A cost may differ from what is written down by one part in so many.
 const TOLERANCE: u64 = 20;
 /// How many statements a failing test names for each story: those that are asked most often.
@@ -58,15 +58,9 @@ impl Costs {
     }
 
     /// Holds them against what is written down for a database, or writes them down.
-    #[expect(clippy::disallowed_methods, reason = "whoever moves a number says so by hand")]
     pub fn are_as_written_down(&self, database: &str) {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/guard");
-        let path = path.join(format!("{database}.txt"));
-        if std::env::var(MOVE).is_ok() && std::env::var("CI").is_err() {
-            std::fs::write(&path, self.table()).expect("written down");
-        }
-        let written = read(&std::fs::read_to_string(&path).unwrap_or_default());
-        let differ = self.differences(&written);
+        let (path, written) = written_down(&format!("{database}.txt"), &self.table());
+        let differ = self.differences(&read(&written));
         assert!(
             differ.is_empty(),
             "{}\n\nIf that is what the change is about, move the numbers: {MOVE}=1, or write into {}:\n\n{}\n{}",
@@ -111,6 +105,18 @@ impl Costs {
         }
         table
     }
+}
+
+/// What a file beside this one says, and where that is; before, whoever moves numbers has what is found written into
+/// it. Tests run at the same time, so each has files of its own.
+#[expect(clippy::disallowed_methods, reason = "whoever moves a number says so by hand")]
+pub fn written_down(file: &str, found: &str) -> (PathBuf, String) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/guard").join(file);
+    if std::env::var(MOVE).is_ok() && std::env::var("CI").is_err() {
+        std::fs::write(&path, found).expect("written down");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    (path, written)
 }
 
 fn read(table: &str) -> BTreeMap<String, Cost> {

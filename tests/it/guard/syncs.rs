@@ -4,6 +4,7 @@
 //! beside everything else. Each flush here takes at least as long as on a slow disk, and everything else is far
 //! from that on any machine.
 
+use super::flushes::Flushes;
 use crate::shared::kartra::{PRODUCT, Webhooks};
 use crate::shared::postgres::Postgres;
 use crate::shared::syncs::Syncs;
@@ -20,9 +21,6 @@ const CONNECTIONS: usize = 64;
 const WEBHOOKS: usize = 2_000;
 /// What each flush takes longer than on the disk of this machine, while webhooks are stored.
 const FLUSH: Duration = Duration::from_millis(100);
-/// The most flushes for 1,000 webhooks: to store them, and to apply them.
-const STORED_MAX: u64 = 60;
-const APPLIED_MAX: u64 = 40;
 
 /// Where the flushes of a home are counted: in its program, or in its PostgreSQL.
 enum Counted {
@@ -39,7 +37,7 @@ impl Counted {
     }
 }
 
-fn flushes_are_few(home: &Home, counted: &Counted) {
+fn flushes_are_as_written_down(database: &str, home: &Home, counted: &Counted) {
     let daemon = match counted {
         Counted::InProgram(syncs) => home.serve_under(syncs.environment()),
         Counted::InPostgres(_) => home.serve(),
@@ -76,23 +74,24 @@ fn flushes_are_few(home: &Home, counted: &Counted) {
         daemon.drained();
     });
     eprintln!("flushes for 1,000 webhooks: {stored} to store them, {applied} to apply them");
-    // None at all would mean that nobody counts: a commit is a flush, and no group holds this many.
+    // Fewer would mean that nobody counts: a commit is a flush, and no group holds more than there are senders.
     let least = u64::try_from(1_000 / CONNECTIONS).expect("few");
-    assert!((least..=STORED_MAX).contains(&stored), "{stored} flushes to store 1,000 webhooks");
-    assert!((1..=APPLIED_MAX).contains(&applied), "{applied} flushes to apply 1,000 webhooks");
+    assert!(stored >= least, "{stored} flushes to store 1,000 webhooks");
+    assert!(applied >= 1, "{applied} flushes to apply 1,000 webhooks");
+    Flushes { stored, applied }.are_as_written_down(database);
     daemon.stop();
 }
 
 #[test]
-fn flushes_are_few_at_64_connections_on_sqlite() {
+fn flushes_at_64_connections_are_as_written_down_on_sqlite() {
     let home = Home::new(Database::sqlite());
     let counted = Counted::InProgram(Syncs::in_directory(home.path()).expect("built"));
-    flushes_are_few(&home, &counted);
+    flushes_are_as_written_down("sqlite", &home, &counted);
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "in CI nothing may be left out")]
-fn flushes_are_few_at_64_connections_on_postgres() {
+fn flushes_at_64_connections_are_as_written_down_on_postgres() {
     // That of the other tests is flushed by all of them.
     let Some(postgres) = Postgres::start(&std::env::temp_dir()).expect("started") else {
         assert!(std::env::var("CI").is_err(), "CI runs on both databases");
@@ -106,5 +105,5 @@ fn flushes_are_few_at_64_connections_on_postgres() {
     }
     // The server outlives the home: its database is dropped at the end.
     let (url, counted) = (postgres.url.clone(), Counted::InPostgres(postgres));
-    flushes_are_few(&Home::new(Database::on(url)), &counted);
+    flushes_are_as_written_down("postgres", &Home::new(Database::on(url)), &counted);
 }
