@@ -1,42 +1,54 @@
 //! Intake at half of what saturates it: how long answers take.
 
+use super::intake::{group_size, rounded};
 use super::kartra::Webhooks;
 use super::report::{Table, Target};
 use super::server::Server;
 use super::yardsticks::Inserter;
 use super::{Arguments, load};
+use std::time::Duration;
 
-/// How many times what saturates is found anew.
+/// How many times what saturates is found anew: on a machine that has slowed down since, the half of long ago is the
+/// whole.
 const SLICES: u32 = 8;
+/// How often a group is inserted beside the load: often enough to meet every pause of the machine and its disk that
+/// is worth the name, and so seldom that what it takes of them is little.
+const BARE_EVERY: Duration = Duration::from_millis(20);
 
-/// Latencies at half of what saturates it, beside those of the bare inserts at half of what saturates them: both
-/// at once, so that whatever the disk or the machine is at meets both. What saturates each is found anew in each
-/// turn: on a machine that has slowed down since, the half of long ago is the whole.
+/// Latencies at half of what saturates it, beside those of bare inserts in the same seconds: whatever the disk or the
+/// machine is at meets both. The inserts are of as many rows as the server commits at a time then.
 pub fn measure(
     arguments: &Arguments,
     server: &Server,
     webhooks: &Webhooks,
-    group: usize,
     bare: &Inserter,
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let slice = 2.0 * arguments.seconds / f64::from(SLICES);
     let request = || server.webhook(webhooks.next());
     let (mut latencies, mut of_bare) = (load::histogram(), load::histogram());
+    let mut group = 1;
     for _ in 0..SLICES {
         let look = load::closed(&server.address, arguments.connections, slice / 4.0, request)?;
         let rate = look.rate() / 2.0;
-        let bare = bare.half(group, slice / 4.0, slice)?;
-        let (open, bare) = std::thread::scope(|scope| {
-            let bare = scope.spawn(|| bare.run());
+        let probe = bare.every(BARE_EVERY, group, slice);
+        let before = server.metrics()?;
+        let (open, probed) = std::thread::scope(|scope| {
+            let probed = scope.spawn(|| probe.run());
             let open = load::open(&server.address, arguments.connections, slice, rate, request);
-            (open, bare.join())
+            (open, probed.join())
         });
+        group = rounded(group_size(&before, &server.metrics()?));
         latencies.add(&open?.latencies)?;
-        of_bare.add(&bare.expect("bare inserts panic nowhere")?)?;
+        of_bare.add(&probed.expect("bare inserts panic nowhere")?)?;
     }
+    table.note(
+        "at half of saturation: webhooks of a commit",
+        load::count(u64::try_from(group)?),
+        "",
+    );
     table.latencies("at half of saturation", &latencies);
-    table.latencies("(b) at half of its saturation", &of_bare);
+    table.latencies("(b) meanwhile", &of_bare);
     let open = load::Loaded { seconds: arguments.seconds, latencies };
     let bare = load::Loaded { seconds: arguments.seconds, latencies: of_bare };
     let to_bare = |quantile: f64| open.millis(quantile) / bare.millis(quantile);

@@ -70,7 +70,7 @@ pub fn measure(
     table.latencies(&format!("at {connections} connections"), &stored.loaded.latencies);
     note_cpu(&received, &stored, table);
     note_disk(&stored, written, group_size(&before, &server.metrics()?), disk.bytes_of(), table);
-    half::measure(arguments, &server, &webhooks, group, &bare, table)?;
+    half::measure(arguments, &server, &webhooks, &bare, table)?;
     let peak = server.process().peak_mb()?;
     table.note("peak memory of the server under the load of intake", peak, "MB");
     table.compared("… to its memory with nothing to do", peak / idle);
@@ -153,7 +153,7 @@ impl Sum {
 }
 
 /// How many webhooks a commit held, between two looks.
-fn group_size(before: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> f64 {
+pub fn group_size(before: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> f64 {
     let grown = |name: &str| now.get(name).unwrap_or(&0.0) - before.get(name).unwrap_or(&0.0);
     let (sum, commits) = (
         grown("latchkey_intake_commit_webhooks_sum"),
@@ -162,7 +162,8 @@ fn group_size(before: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> f6
     sum / commits.max(1.0)
 }
 
+/// A number of rows, one at least.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
-fn rounded(size: f64) -> usize {
+pub fn rounded(size: f64) -> usize {
     (size.round() as usize).max(1)
 }

@@ -44,18 +44,12 @@ impl Inserter {
         Ok(())
     }
 
-    /// What is half of what saturates it, for some seconds. The rows are there before: to make them takes about as
-    /// long as to insert them, and is not what is measured.
-    pub fn half(&self, group: usize, look: f64, seconds: f64) -> anyhow::Result<Half<'_>> {
-        let (mut groups, mut took) = (0_u32, Duration::ZERO);
-        while took.as_secs_f64() < look {
-            took += self.insert(&self.rows(group))?;
-            groups += 1;
-        }
-        let period = 2 * took / groups.max(1);
+    /// A group of so many rows every so often, for some seconds. The rows are there before: to make them takes about
+    /// as long as to insert them, and is not what is measured.
+    pub fn every(&self, period: Duration, group: usize, seconds: f64) -> Probe<'_> {
         let dues = (0_u32..).map(|number| period * number);
         let dues = dues.take_while(|due| due.as_secs_f64() < seconds);
-        Ok(Half { inserter: self, groups: dues.map(|due| (due, self.rows(group))).collect() })
+        Probe { inserter: self, groups: dues.map(|due| (due, self.rows(group))).collect() }
     }
 
     /// Inserts some rows in one transaction; answers how long that took.
@@ -77,12 +71,12 @@ impl Inserter {
 }
 
 /// Groups of rows with the instant at which each is to be inserted.
-pub struct Half<'a> {
+pub struct Probe<'a> {
     inserter: &'a Inserter,
     groups: Vec<(Duration, Vec<NewWebhook>)>,
 }
 
-impl Half<'_> {
+impl Probe<'_> {
     /// Inserts each at its instant; how long it took is counted from there, as for those who send webhooks: whoever
     /// waits for the one before is not let off the pauses of the machine.
     pub fn run(self) -> anyhow::Result<Histogram<u64>> {
