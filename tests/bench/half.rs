@@ -11,9 +11,9 @@ use std::time::Duration;
 /// How many times what saturates is found anew: on a machine that has slowed down since, the half of long ago is the
 /// whole.
 const SLICES: u32 = 8;
-/// How often a group is inserted beside the load: often enough to meet every pause of the machine and its disk that
-/// is worth the name, and so seldom that what it takes of them is little.
-const BARE_EVERY: Duration = Duration::from_millis(20);
+/// How often a group is inserted beside the load: often enough to meet the pauses of the machine and its disk from
+/// their beginning, as those do who send webhooks, and seldom enough to leave it most of both.
+const BARE_EVERY: Duration = Duration::from_millis(5);
 
 /// Latencies at half of what saturates it, beside those of bare inserts in the same seconds: whatever the disk or the
 /// machine is at meets both. The inserts are of as many rows as the server commits at a time then.

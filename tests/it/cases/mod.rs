@@ -56,6 +56,7 @@ cases! {
     a_chargeback_that_is_kept_takes_nothing
     a_completed_plan_stays_completed_after_another_rebill
     a_completed_plan_survives_its_cancellation
+    a_corrected_payment_moves_the_address_whatever_comes_beside_it
     a_corrected_time_zone_moves_every_date
     a_date_in_the_future_is_cut_to_the_receipt
     a_date_is_read_in_the_sites_time_zone

@@ -1,4 +1,5 @@
-//! Tells a case to three sites: as it happened, with every message sent twice, and backwards.
+//! Tells a case to three sites: as it happened, with every message sent twice and those of a moment applied together, and
+//! backwards.
 
 use super::format::{Case, Expect, ExpectChanges, ExpectMessage, ExpectProduct};
 use super::site::Site;
@@ -34,14 +35,18 @@ fn tell(app: &TestApp, case: &Case) {
     let moments = moments(case);
     for at in &moments {
         app.at(*at);
-        for (number, message) in case.kartra.iter().enumerate() {
-            if received_at(message) == *at {
-                let body = wire::body(message);
-                told.receives(number, &body);
-                doubled.receives(number, &body);
-                doubled.receives(number, &body);
-            }
+        let arrives = |(_, message): &(usize, &_)| received_at(message) == *at;
+        for (number, message) in case.kartra.iter().enumerate().filter(arrives) {
+            told.receives(number, &wire::body(message));
+            app.drain();
         }
+        // What this one is sent at a time is applied together.
+        for (number, message) in case.kartra.iter().enumerate().filter(arrives) {
+            let body = wire::body(message);
+            doubled.receives(number, &body);
+            doubled.receives(number, &body);
+        }
+        app.drain();
         for site in [&told, &doubled] {
             for act in case.operator.iter().filter(|act| act.at.0 == *at) {
                 site.does(case, &act.deed);
@@ -64,6 +69,7 @@ fn tell_backwards<'a>(app: &'a TestApp, case: &Case) -> Site<'a> {
     let mut site = Site::open(app, "backwards", case);
     for (number, message) in case.kartra.iter().enumerate().rev() {
         site.receives(number, &wire::body(message));
+        app.drain();
     }
     case.operator.iter().for_each(|act| site.does(case, &act.deed));
     site
