@@ -253,10 +253,12 @@ impl Connections {
         done
     }
 
-    /// Does what the next transaction would have to do first, for whoever has nobody waiting for them now.
+    /// Does what the next transaction would have to do first, unless there is one already.
     pub fn make_room(&self) {
-        let Some(writer) = &self.writer else { return };
-        if let Some(conn) = writer.lock().as_mut() {
+        let Some(mut place) = self.writer.as_ref().and_then(|writer| writer.try_lock()) else {
+            return;
+        };
+        if let Some(conn) = place.as_mut() {
             checkpoint::make_room(conn);
         }
     }

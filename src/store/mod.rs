@@ -162,8 +162,8 @@ impl Store {
         self.connections.write(work)
     }
 
-    /// Does what the next transaction that writes would have to do before it begins, and never fails: for those who
-    /// have answered, and have nobody waiting now.
+    /// Does what the next transaction that writes would have to do before it begins, unless there is one already; it
+    /// never fails. For those who have answered, and have nobody waiting now.
     pub fn make_room(&self) {
         self.connections.make_room();
     }

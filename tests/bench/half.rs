@@ -6,14 +6,13 @@ use super::report::{Table, Target};
 use super::server::Server;
 use super::yardsticks::Inserter;
 use super::{Arguments, load};
-use std::time::Duration;
 
 /// How many times what saturates is found anew: on a machine that has slowed down since, the half of long ago is the
 /// whole.
 const SLICES: u32 = 8;
-/// How often a group is inserted beside the load: often enough to meet the pauses of the machine and its disk from
-/// their beginning, as those do who send webhooks, and seldom enough to leave it most of both.
-const BARE_EVERY: Duration = Duration::from_millis(5);
+/// What part of what saturates the bare inserts is made beside the load: enough to meet the pauses of the machine and
+/// its disk from near their beginning, as those do who send webhooks, and little enough to leave it most of both.
+const PART_OF_BARE: u32 = 4;
 
 /// Latencies at half of what saturates it, beside those of bare inserts in the same seconds: whatever the disk or the
 /// machine is at meets both. The inserts are of as many rows as the server commits at a time then.
@@ -31,7 +30,7 @@ pub fn measure(
     for _ in 0..SLICES {
         let look = load::closed(&server.address, arguments.connections, slice / 4.0, request)?;
         let rate = look.rate() / 2.0;
-        let probe = bare.every(BARE_EVERY, group, slice);
+        let probe = bare.every(PART_OF_BARE * bare.takes(group, slice / 4.0)?, group, slice);
         let before = server.metrics()?;
         let (open, probed) = std::thread::scope(|scope| {
             let probed = scope.spawn(|| probe.run());

@@ -44,6 +44,16 @@ impl Inserter {
         Ok(())
     }
 
+    /// How long a group of so many rows takes in the mean, by what some seconds show.
+    pub fn takes(&self, group: usize, seconds: f64) -> anyhow::Result<Duration> {
+        let (mut groups, mut took) = (0_u32, Duration::ZERO);
+        while took.as_secs_f64() < seconds {
+            took += self.insert(&self.rows(group))?;
+            groups += 1;
+        }
+        Ok(took / groups.max(1))
+    }
+
     /// A group of so many rows every so often, for some seconds. The rows are there before: to make them takes about
     /// as long as to insert them, and is not what is measured.
     pub fn every(&self, period: Duration, group: usize, seconds: f64) -> Probe<'_> {

@@ -104,3 +104,15 @@ fn whoever_writes_all_the_time_lets_others_write_in_between() {
     let theirs = theirs.into_inner();
     assert!(theirs <= 4 * mine, "{theirs} transactions beside {mine} of mine");
 }
+
+#[test]
+fn whoever_makes_room_waits_for_nobody_who_writes() {
+    let fresh = Fresh::new(Database::sqlite());
+    let store = fresh.migrated();
+    let written = store.write(|conn| {
+        // It would wait for itself.
+        store.make_room();
+        Ok::<_, StoreError>(latchkey::store::sites::list(conn, None, 1)?.len())
+    });
+    assert_eq!(written.expect("written"), 0);
+}
