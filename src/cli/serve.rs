@@ -3,7 +3,7 @@
 use crate::app::{self, App, Options, Running};
 use crate::first_start::{DEFAULT_SITE, webhook_url};
 use crate::settings::Settings;
-use crate::store::conn::DatabaseUrl;
+use crate::store::conn::{DatabaseUrl, beside};
 use crate::store::{StoreError, sites};
 use crate::web::auth::Key;
 use crate::web::session;
@@ -13,7 +13,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,11 +60,7 @@ impl Serve {
 fn alone(settings: &Settings) -> anyhow::Result<Option<File>> {
     let url = DatabaseUrl::parse(settings.database.url.expose_secret())?;
     let Some(database) = url.file() else { return Ok(None) };
-    // A file has one lock, by whatever link it is reached.
-    let file = std::fs::canonicalize(database).unwrap_or_else(|_| PathBuf::from(database));
-    let mut path = file.into_os_string();
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = beside(database, ".lock");
     if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.with_context(|| format!("the directory {} cannot be made", directory.display()))?;

@@ -67,6 +67,7 @@ pub fn rebuild(
     site_id: &str,
     mut progress: impl FnMut(Pass, usize, usize),
 ) -> Result<(), FlowError> {
+    let mut sees_to = true;
     for pass in Pass::ALL {
         let (mut reached, mut done) = (String::new(), 0);
         let all = flow.store().read(|conn| pass.rows().count(conn, site_id))?;
@@ -74,19 +75,29 @@ pub fn rebuild(
             let batch = flow.under_lock(site_id, |conn, bench| {
                 Ok::<_, FlowError>(run(flow, conn, bench, pass, &reached)?)
             })?;
-            match batch {
-                Some((count, last)) => {
-                    done += count;
-                    progress(pass, done, all.max(done));
-                    reached = last;
-                }
-                None => break,
-            }
+            let Some((count, last)) = batch else { break };
+            done += count;
+            progress(pass, done, all.max(done));
+            reached = last;
+            sees_to = sees_to && flow.see_to(site_id);
         }
+    }
+    recount(flow, site_id)
+}
+
+/// Makes the counts of a site again, where they are wrong. Whether they are is asked beside all other work: to count
+/// takes seconds where a site is large, and under its lock nothing is applied meanwhile, on SQLite nothing stored.
+fn recount(flow: &Flow, site_id: &str) -> Result<(), FlowError> {
+    let wrong = flow.store().read(|conn| {
+        let levels = level_counts::wrong(conn, site_id)?;
+        Ok::<_, FlowError>(!levels.is_empty() || !product_counts::wrong(conn, site_id)?.is_empty())
+    })?;
+    if !wrong {
+        return Ok(());
     }
     flow.under_lock(site_id, |conn, _| {
         product_counts::recount(conn, site_id)?;
-        Ok::<_, FlowError>(level_counts::recount(conn, site_id)?)
+        Ok(level_counts::recount(conn, site_id)?)
     })
 }
 

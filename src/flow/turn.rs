@@ -50,6 +50,33 @@ impl Flow {
         }
     }
 
+    /// A turn of one site, for whoever works at it for long and in batches: on PostgreSQL, workers leave a site to
+    /// whoever is at it, and so this is called after each batch. On SQLite they have a turn of their own in between.
+    ///
+    /// Answers whether it went well. What has failed is for the workers, who try it again after growing pauses.
+    pub fn see_to(&self, site_id: &str) -> bool {
+        if !self.can_listen() {
+            return true;
+        }
+        let Some(_turn) = self.turns.take(site_id) else { return true };
+        let turn = || {
+            let site = self.store.read(|conn| sites::get(conn, site_id))?;
+            if site.is_some_and(|site| site.enabled) {
+                self.turn_of(site_id, Busy::Skip)?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        match catch_unwind(AssertUnwindSafe(turn)) {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(site_id, %error, "a turn of this site failed");
+                false
+            }
+            // What it was has been told already.
+            Err(_) => false,
+        }
+    }
+
     /// What came first goes first: neither does a late end take away what a payment received before
     /// it had prolonged, nor does a payment hide an end that was before it. An end that cannot be
     /// applied keeps nothing else waiting. A site that is somebody else's gets nothing more in this

@@ -2,27 +2,23 @@
 
 #![expect(missing_docs, reason = "what diesel's macros make cannot be documented here")]
 
-use super::checkpoint;
 use super::readers::Readers;
 use super::wakeup::Wakeups;
+use super::writer::Writers;
 use super::{Result, StoreError};
 use diesel::connection::{AnsiTransactionManager as Manager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
-use parking_lot::FairMutex;
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a caller waits for a free connection before the store counts as unavailable.
 const CHECKOUT_SECONDS_MAX: u64 = 10;
-/// How long SQLite waits for another process (a command of the shell) to finish its write.
+/// How long a connection to SQLite waits for another process. The one that writes waits at a gate instead.
 const BUSY_MS_MAX: u32 = 10_000;
-
-/// How much of the file the connection that writes to SQLite keeps at hand, in KiB: the keys that batches
-/// look into, for a site of a million members.
-const WRITER_CACHE_KIB_MAX: u32 = 16 * 1024;
 
 /// The lease where nobody sets another, in seconds.
 const LEASE_SECONDS: u32 = 10;
@@ -87,16 +83,7 @@ impl DatabaseUrl {
     fn open(&self) -> std::result::Result<Conn, diesel::r2d2::Error> {
         let failed = diesel::r2d2::Error::ConnectionError;
         match self {
-            Self::Sqlite(path) => {
-                let mut conn = SqliteConnection::establish(path).map_err(failed)?;
-                // FULL: what was answered 200 survives a power cut, not only a crash.
-                let settings = format!(
-                    "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA journal_mode = WAL; \
-                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                );
-                conn.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)?;
-                Ok(Conn::Sqlite(conn))
-            }
+            Self::Sqlite(path) => open_sqlite(path).map(Conn::Sqlite),
             Self::Postgres(url) => {
                 let mut conn = PgConnection::establish(url).map_err(failed)?;
                 // Every statement goes by a key. A plan that was made while a table was small, and is
@@ -108,6 +95,30 @@ impl DatabaseUrl {
             }
         }
     }
+}
+
+/// The path of a file that stands beside an SQLite file: one, by whatever link the other is reached.
+#[must_use]
+pub fn beside(database: &str, suffix: &str) -> PathBuf {
+    let file = std::fs::canonicalize(database).unwrap_or_else(|_| PathBuf::from(database));
+    let mut path = file.into_os_string();
+    path.push(suffix);
+    PathBuf::from(path)
+}
+
+/// Opens a connection to an SQLite file.
+pub(super) fn open_sqlite(
+    path: &str,
+) -> std::result::Result<SqliteConnection, diesel::r2d2::Error> {
+    let opened = SqliteConnection::establish(path);
+    let mut conn = opened.map_err(diesel::r2d2::Error::ConnectionError)?;
+    // FULL: what was answered 200 survives a power cut, not only a crash.
+    let settings = format!(
+        "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA journal_mode = WAL; \
+         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+    );
+    conn.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)?;
+    Ok(conn)
 }
 
 impl ManageConnection for DatabaseUrl {
@@ -131,10 +142,8 @@ impl ManageConnection for DatabaseUrl {
 #[derive(Clone)]
 pub struct Connections {
     pool: Pool<DatabaseUrl>,
-    /// SQLite has one writer at a time anyway: inside this process they queue here, in the order in which they
-    /// come, rather than in SQLite's busy loop, for the one connection that writes: any other one would have
-    /// forgotten all pages that it had read, as somebody else has written since. `None` for PostgreSQL.
-    writer: Option<Arc<FairMutex<Option<Conn>>>>,
+    /// SQLite has one writer at a time anyway. `None` for PostgreSQL.
+    writer: Option<Arc<Writers>>,
     /// Beside the pool, for reads that wait for nobody. `None` for PostgreSQL.
     readers: Option<Readers>,
     /// Where they lead to.
@@ -164,9 +173,11 @@ fn begin_with_lease(seconds: u32) -> Arc<str> {
 impl Connections {
     /// Opens a pool; fails when not even one connection can be made.
     pub fn open(url: DatabaseUrl, connections_max: u32) -> Result<Self> {
-        let readers = match &url {
-            DatabaseUrl::Sqlite(path) => Some(Readers::of(path)),
-            DatabaseUrl::Postgres(_) => None,
+        let (readers, writer) = match &url {
+            DatabaseUrl::Sqlite(path) => {
+                (Some(Readers::of(path)), Some(Arc::new(Writers::to(path))))
+            }
+            DatabaseUrl::Postgres(_) => (None, None),
         };
         let to = Arc::new(url.clone());
         let pool = Pool::builder()
@@ -179,7 +190,6 @@ impl Connections {
             .test_on_check_out(false)
             .build(url)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let writer = readers.as_ref().map(|_| Arc::default());
         let begin_with_lease = begin_with_lease(LEASE_SECONDS);
         Ok(Self { pool, writer, readers, url: to, lease_seconds: LEASE_SECONDS, begin_with_lease })
     }
@@ -235,48 +245,26 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Some(writer) = &self.writer else {
-            return Transaction::of(&mut *self.begun(&self.begin_with_lease)?).run(work);
-        };
-        let mut place = writer.lock();
-        // Out of its place while it works: a connection that cannot even begin is not put back, nor is one
-        // that a panic has left in the middle of something.
-        let mut conn = place.take().map_or_else(|| self.open_writer(), Ok)?;
-        // Where nobody has had the time for it since the last transaction.
-        checkpoint::make_room(&mut conn);
-        // Deferred would take the write lock in the middle, and fail there instead of waiting.
-        let begin = "BEGIN IMMEDIATE";
-        on_backend!(&mut conn, |c| Manager::begin_transaction_sql(c, begin))
-            .map_err(StoreError::from)?;
-        let done = Transaction::of(&mut conn).run(work);
-        *place = Some(conn);
-        done
+        match &self.writer {
+            Some(writer) => writer.write(work),
+            None => Transaction::of(&mut *self.begun(&self.begin_with_lease)?).run(work),
+        }
     }
 
     /// Does what the next transaction would have to do first, unless there is one already.
     pub fn make_room(&self) {
-        let Some(mut place) = self.writer.as_ref().and_then(|writer| writer.try_lock()) else {
-            return;
-        };
-        if let Some(conn) = place.as_mut() {
-            checkpoint::make_room(conn);
+        if let Some(writer) = &self.writer {
+            writer.make_room();
         }
-    }
-
-    /// The connection that writes to SQLite.
-    fn open_writer(&self) -> Result<Conn> {
-        let opened = self.url.open();
-        let mut conn = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let cache = format!("PRAGMA cache_size = -{WRITER_CACHE_KIB_MAX};");
-        conn.batch_execute(&format!("{cache} {}", checkpoint::LEFT_TO_US))?;
-        Ok(conn)
     }
 
     /// Runs something outside any transaction, as migrations need it.
     pub(super) fn bare<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-        let _turn = self.writer.as_ref().map(|writer| writer.lock());
-        let mut conn = self.checkout()?;
-        work(&mut conn)
+        let work = || work(&mut *self.checkout()?);
+        match &self.writer {
+            Some(writer) => writer.paused(work),
+            None => work(),
+        }
     }
 
     /// A connection on which a transaction has begun. Through diesel's own counting, as its inserts of
@@ -325,17 +313,17 @@ fn is_dead(conn: &mut Conn) -> bool {
 }
 
 /// A transaction that has begun; dropped without a commit, by error or by panic, it is rolled back.
-struct Transaction<'a> {
+pub(super) struct Transaction<'a> {
     conn: &'a mut Conn,
     committed: bool,
 }
 
 impl<'a> Transaction<'a> {
-    fn of(conn: &'a mut Conn) -> Self {
+    pub(super) fn of(conn: &'a mut Conn) -> Self {
         Self { conn, committed: false }
     }
 
-    fn run<T, E: From<StoreError>>(
+    pub(super) fn run<T, E: From<StoreError>>(
         mut self,
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {

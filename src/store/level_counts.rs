@@ -8,7 +8,7 @@ use crate::core::breaker::Losses;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds to how many members hold each level.
 pub fn add(conn: &mut Conn, site_id: &str, more: &BTreeMap<String, i64>) -> Result<()> {
@@ -43,12 +43,20 @@ pub fn all(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<String, i64>> {
 }
 
 /// The same, counted anew.
-pub fn counted(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<String, i64>> {
+fn counted(conn: &mut Conn, site_id: &str) -> Result<BTreeMap<String, i64>> {
     let counts = access::table
         .filter(access::site_id.eq(site_id))
         .group_by(access::level)
         .select((access::level, diesel::dsl::count_star()));
     Ok(counts.load(conn)?.into_iter().collect())
+}
+
+/// The levels of a site of which another number of members is noted than hold it.
+pub fn wrong(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<String>> {
+    let (noted, counted) = (all(conn, site_id)?, counted(conn, site_id)?);
+    let mut levels: BTreeSet<String> = noted.keys().chain(counted.keys()).cloned().collect();
+    levels.retain(|level| noted.get(level) != counted.get(level));
+    Ok(levels)
 }
 
 /// Makes the counts of a site again.

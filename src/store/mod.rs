@@ -18,6 +18,7 @@ pub mod disposal;
 pub mod door;
 pub mod dues;
 pub mod events;
+mod gate;
 pub mod held;
 pub mod held_open;
 pub mod keys;
@@ -47,6 +48,7 @@ pub mod waiting;
 pub mod wakeup;
 pub mod watch;
 pub mod webhooks;
+mod writer;
 
 use crate::core::Instant;
 use conn::{Conn, Connections, DatabaseUrl};

@@ -53,8 +53,7 @@ impl Counts {
     }
 
     /// The products of which the other has another number, as a whole or at a price point.
-    #[must_use]
-    pub fn differing(&self, other: &Self) -> BTreeSet<String> {
+    fn differing(&self, other: &Self) -> BTreeSet<String> {
         let by_product = self.products.keys().chain(other.products.keys());
         let products = by_product.filter(|key| self.products.get(*key) != other.products.get(*key));
         let by_point = self.price_points.keys().chain(other.price_points.keys());
@@ -240,7 +239,7 @@ pub fn of_price_points(
 }
 
 /// All that is noted of a site.
-pub fn noted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
+fn noted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
     let products = product_counts::table
         .filter(product_counts::site_id.eq(site_id))
         .select((product_counts::product_id, product_counts::purchases));
@@ -260,7 +259,7 @@ pub fn noted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
 }
 
 /// The same, counted anew.
-pub fn counted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
+fn counted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
     use diesel::dsl::count;
     let purchases = || count(purchase_terms::purchase_id).aggregate_distinct();
     let products = purchase_terms::table
@@ -279,6 +278,11 @@ pub fn counted(conn: &mut Conn, site_id: &str) -> Result<Counts> {
         products: products.load(conn)?.into_iter().collect(),
         price_points: points.collect(),
     })
+}
+
+/// The products of a site of which another number of purchases is noted than there is.
+pub fn wrong(conn: &mut Conn, site_id: &str) -> Result<BTreeSet<String>> {
+    Ok(noted(conn, site_id)?.differing(&counted(conn, site_id)?))
 }
 
 /// Makes the counts of a site again.

@@ -8,8 +8,10 @@ use super::conn::Conn;
 use super::{Result, StoreError};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
+use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use thread_local::ThreadLocal;
 
 /// How much of the file each connection keeps at hand, in KiB: the upper pages of the keys that the door
 /// looks into, for a million members.
@@ -17,28 +19,29 @@ const CACHE_KIB_MAX: usize = 8 * 1024;
 /// How much all of them keep, however many threads the machine runs at a time: each holds the less.
 const CACHES_KIB_MAX: usize = 32 * 1024;
 
-/// Connections that only read, to one file.
+/// Connections that only read, to one file. Each thread has its own, which it does not wait for, and whose pages are in
+/// the cache of the processor that it runs on.
 #[derive(Clone)]
 pub struct Readers {
     path: Arc<str>,
-    idle: Arc<Mutex<Vec<Conn>>>,
+    /// Empty while the thread reads, and after a read that has failed.
+    of_threads: Arc<ThreadLocal<Cell<Option<Conn>>>>,
 }
 
 impl Readers {
     /// None is open yet.
     pub fn of(path: &str) -> Self {
-        Self { path: path.into(), idle: Arc::default() }
+        Self { path: path.into(), of_threads: Arc::default() }
     }
 
     /// Reads with one statement. It fails where it would have to wait: while somebody recovers the log,
     /// for one.
     pub fn read<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-        // In a statement of its own: nothing is read, nor opened, while the list is locked.
-        let idle = self.idle().pop();
-        let mut conn = idle.map_or_else(|| self.open(), Ok)?;
+        let place = self.of_threads.get_or_default();
+        let mut conn = place.take().map_or_else(|| self.open(), Ok)?;
         let read = work(&mut conn)?;
         // Only a connection that has done its work is kept.
-        self.idle().push(conn);
+        place.set(Some(conn));
         Ok(read)
     }
 
@@ -52,10 +55,5 @@ impl Readers {
             "PRAGMA busy_timeout = 0; PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"
         ))?;
         Ok(Conn::Sqlite(conn))
-    }
-
-    /// A panic while it was held leaves nothing half done.
-    fn idle(&self) -> MutexGuard<'_, Vec<Conn>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

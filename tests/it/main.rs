@@ -32,6 +32,7 @@ mod model;
 mod orders;
 mod plans_agree;
 mod plans_survive;
+mod rebuilding;
 mod replicas;
 mod runs;
 #[path = "../shared/mod.rs"]

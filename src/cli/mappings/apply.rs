@@ -118,7 +118,7 @@ pub fn apply(
         Ok::<_, FlowError>((difference, asked))
     })?;
     let total = asked.iter().map(|recompute| recompute.members).sum();
-    let mut worked = true;
+    let (mut worked, mut sees_to) = (true, true);
     let waits = loop {
         // Read after a batch that found nothing, too: a daemon beside us may just have done the rest.
         let open = flow.store().read(|conn| open_ones(conn, site, &asked))?;
@@ -128,6 +128,7 @@ pub fn apply(
             break !open.is_empty();
         }
         worked = flow.recompute_batch(site, Busy::Wait)?;
+        sees_to = sees_to && flow.see_to(site);
     };
     let kept_levels = remove_levels(flow, site, &difference.gone_levels)?;
     let held_open = flow.store().read(|conn| held_open::count(conn, site))?;

@@ -84,20 +84,15 @@ fn members(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()
 
 /// How many hold each level, against those who are recorded to.
 fn levels(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()> {
-    let site_id = &bench.site.id;
-    let noted = level_counts::all(conn, site_id)?;
-    let counted = level_counts::counted(conn, site_id)?;
-    let levels: BTreeSet<&String> = noted.keys().chain(counted.keys()).collect();
-    for level in levels.into_iter().filter(|level| noted.get(*level) != counted.get(*level)) {
-        compared.say("level", level, "is held by another number of members");
+    for level in level_counts::wrong(conn, &bench.site.id)? {
+        compared.say("level", &level, "is held by another number of members");
     }
     Ok(())
 }
 
 /// How many purchases there are of each product, against those that are recorded.
 fn products(conn: &mut Conn, bench: &Bench, compared: &mut Compared) -> Result<()> {
-    let noted = product_counts::noted(conn, &bench.site.id)?;
-    for product in noted.differing(&product_counts::counted(conn, &bench.site.id)?) {
+    for product in product_counts::wrong(conn, &bench.site.id)? {
         compared.say("product", &product, "is noted with another number of purchases");
     }
     Ok(())

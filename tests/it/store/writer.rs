@@ -1,10 +1,13 @@
-//! The one connection that writes to SQLite: when the log is carried into the file, and whom that keeps waiting.
+//! The one connection that writes to SQLite: when the log is carried into the file, whom that keeps waiting, and how it
+//! takes turns with those of other processes.
 
 use super::{Fresh, site, webhook};
+use crate::support::daemon::until;
 use crate::support::{Database, instant};
 use diesel::sql_types::Integer;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use latchkey::store::{Store, StoreError, webhooks};
+use std::fs::TryLockError;
 
 /// A group of webhooks that fill more than this many bytes.
 const ROWS: usize = 16;
@@ -90,4 +93,40 @@ fn whoever_makes_room_waits_for_nobody_who_writes() {
         Ok::<_, StoreError>(latchkey::store::sites::list(conn, None, 1)?.len())
     });
     assert_eq!(written.expect("written"), 0);
+}
+
+#[test]
+fn whoever_writes_without_a_pause_lets_another_process_in_between() {
+    const ROUNDS: usize = 20;
+    let fresh = Fresh::new(Database::sqlite());
+    let daemon = fresh.migrated();
+    site(&daemon, "default");
+    let rebuild = fresh.open();
+    for round in 0..ROUNDS {
+        let name = format!("daemon-{round}");
+        std::thread::scope(|scope| {
+            let batch = rebuild.write(|_| {
+                scope.spawn(|| store_group(&daemon, &name));
+                until_somebody_waits(&fresh);
+                Ok::<_, StoreError>(())
+            });
+            batch.expect("committed");
+            let id = format!("{name}-0");
+            let next = rebuild.write(|conn| webhooks::get(conn, "default", &id));
+            assert!(next.expect("read").is_some(), "round {round}: the rebuild went first again");
+        });
+    }
+}
+
+/// Returns once a process stands at the gate.
+fn until_somebody_waits(fresh: &Fresh) {
+    let path = fresh.url().replace("sqlite://", "") + ".turn";
+    let gate = std::fs::File::open(path).expect("a gate");
+    until("somebody at the gate", || {
+        let tried = gate.try_lock();
+        if tried.is_ok() {
+            gate.unlock().expect("ours");
+        }
+        matches!(tried, Err(TryLockError::WouldBlock)).then_some(())
+    });
 }
