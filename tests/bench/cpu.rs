@@ -1,9 +1,10 @@
-//! CPU time: of a server, and of its database beside it.
+//! CPU time: of a server, of its database beside it, and of the machine that both share with others.
 
 use super::database::Database;
 use super::process::Process;
 use super::report::Table;
 use super::server::Server;
+use anyhow::Context;
 use std::ops::{Add, Sub};
 
 /// CPU seconds up to an instant, or between two.
@@ -59,5 +60,34 @@ impl Sub for Cpu {
 
     fn sub(self, other: Self) -> Self {
         self.with(other, |one, two| one - two)
+    }
+}
+
+/// How many kinds of time the system counts of all processors, guests apart, which are in the first one already.
+const KINDS: usize = 8;
+/// Which of them is that in which a program wanted to run and the host had others run.
+const STOLEN: usize = 7;
+
+/// The time of all processors up to an instant, in clock ticks.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    all: f64,
+    stolen: f64,
+}
+
+impl Machine {
+    /// As it is now.
+    pub fn now() -> anyhow::Result<Self> {
+        let stat = std::fs::read_to_string("/proc/stat")?;
+        let line = stat.lines().next().context("no line of all processors")?;
+        let ticks = line.split_whitespace().skip(1).take(KINDS).map(str::parse::<f64>);
+        let ticks = ticks.collect::<Result<Vec<_>, _>>()?;
+        let stolen = ticks.get(STOLEN).copied().unwrap_or_default();
+        Ok(Self { all: ticks.iter().sum(), stolen })
+    }
+
+    /// What part of the time since then the host has given to others, in percent: it makes every figure worse.
+    pub fn stolen_since(self, then: Self) -> f64 {
+        (self.stolen - then.stolen) / (self.all - then.all).max(1.0) * 100.0
     }
 }

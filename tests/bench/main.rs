@@ -36,6 +36,7 @@ mod yardsticks;
 
 use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
+use cpu::Machine;
 use database::Database;
 use report::{Report, Table};
 use shared::{http, kartra, load};
@@ -168,7 +169,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> anyhow::Result<()> {
-    let mut table = Table::of(database.name());
+    let (mut table, before) = (Table::of(database.name()), Machine::now()?);
     let has = |part| arguments.only.contains(&part);
     if has(Part::Intake) || has(Part::Application) {
         let bare = intake::measure(arguments, database, &mut table)?;
@@ -200,6 +201,8 @@ fn measure(arguments: &Arguments, database: &Database, report: &mut Report) -> a
     if has(Part::Pushes) {
         pushes::measure(arguments, database, &mut table)?;
     }
+    let stolen = Machine::now()?.stolen_since(before);
+    table.note("of the time of all processors, the host gave to others meanwhile", stolen, "%");
     report.add(table);
     Ok(())
 }
