@@ -118,6 +118,15 @@ fn whoever_writes_without_a_pause_lets_another_process_in_between() {
     }
 }
 
+#[test]
+fn a_command_that_has_no_migration_to_run_waits_for_nobody() {
+    let fresh = Fresh::new(Database::sqlite());
+    let daemon = fresh.migrated();
+    // It would wait for itself, for as long as the store waits, and then give up.
+    let ran = daemon.write(|_| fresh.open().migrate());
+    assert_eq!(ran.expect("beside a writer"), [""; 0]);
+}
+
 /// Returns once a process stands at the gate.
 fn until_somebody_waits(fresh: &Fresh) {
     let path = fresh.url().replace("sqlite://", "") + ".turn";
